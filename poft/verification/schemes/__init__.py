@@ -1,0 +1,1 @@
+"""Verification schemes, one module each."""
