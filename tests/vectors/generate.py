@@ -133,9 +133,7 @@ def log_cases() -> Iterator[Case]:
         lambda: build([b"", b"\0", b"\1" * 64], 1, 1),
     )
 
-    def inclusion(
-        name: str, leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes
-    ) -> Case:
+    def inclusion(name: str, leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> Case:
         return case(
             name,
             {"leaf": leaf, "index": index, "size": size, "proof": list(proof), "root": root},
@@ -187,7 +185,19 @@ def log_cases() -> Iterator[Case]:
             lambda: verify_consistency(m, a, n, b, proof) or {},
         )
 
-    for m, n in ((0, 0), (0, 5), (1, 2), (3, 7), (4, 8), (6, 8), (7, 7), (8, 9), (31, 33), (32, 64), (33, 70)):
+    for m, n in (
+        (0, 0),
+        (0, 5),
+        (1, 2),
+        (3, 7),
+        (4, 8),
+        (6, 8),
+        (7, 7),
+        (8, 9),
+        (31, 33),
+        (32, 64),
+        (33, 70),
+    ):
         old, new = log_root(pool[:m]), log_root(pool[:n])
         proof = consistency_proof(pool[:n], m)
         tag = f"{m}_to_{n}"
@@ -201,7 +211,12 @@ def log_cases() -> Iterator[Case]:
             yield consistency(f"consistency_truncated_{tag}", m, old, n, new, proof[:-1])
             rewritten = [flip(leaf) if i == m - 1 else leaf for i, leaf in enumerate(pool[:n])]
             yield consistency(
-                f"consistency_rewritten_{tag}", m, old, n, log_root(rewritten), consistency_proof(rewritten, m)
+                f"consistency_rewritten_{tag}",
+                m,
+                old,
+                n,
+                log_root(rewritten),
+                consistency_proof(rewritten, m),
             )
         for level in range(len(proof)):
             bad = [flip(node) if i == level else node for i, node in enumerate(proof)]
@@ -513,7 +528,9 @@ def finality_cases() -> Iterator[Case]:
     yield check(
         "signed_other_struct",
         base,
-        replace(good, signatures=signed_by(statement_digest(SOURCE, Vote(SOURCE, SOURCE, 1, four[0], SOURCE)))),
+        replace(
+            good, signatures=signed_by(statement_digest(SOURCE, Vote(SOURCE, SOURCE, 1, four[0], SOURCE)))
+        ),
     )
     for field in ("block_hash", "state_root", "outbox_root"):
         changed = replace(said, **{field: flip(getattr(said, field))})
@@ -578,9 +595,7 @@ def finality_cases() -> Iterator[Case]:
         after,
         honest(5, a_statement(epoch=2), keys=committee(5, 20)),
     )
-    yield check(
-        "next_committee_signs_early", base, honest(5, a_statement(epoch=2), keys=committee(5, 20))
-    )
+    yield check("next_committee_signs_early", base, honest(5, a_statement(epoch=2), keys=committee(5, 20)))
     # Clients
     for name, genesis in {
         "honest": CommitteeGenesis(1, tuple(four)),
@@ -619,13 +634,17 @@ def finality_cases() -> Iterator[Case]:
 
     fork = honest(said=a_statement(block_hash=filler("fork")))
     yield evidence("same_height", good, fork)
-    yield evidence("same_size_other_root", good, honest(said=a_statement(height=130, outbox_root=filler("y"))))
+    yield evidence(
+        "same_size_other_root", good, honest(said=a_statement(height=130, outbox_root=filler("y")))
+    )
     yield evidence(
         "two_successors",
         honest(said=a_statement(next_committee=committee_hash(2, nxt)), following=nxt),
         honest(said=a_statement(next_committee=committee_hash(2, nxt[:4])), following=nxt[:4]),
     )
-    yield evidence("old_evidence", *(honest(said=a_statement(9, height=50, block_hash=filler("b", i))) for i in (0, 1)))
+    yield evidence(
+        "old_evidence", *(honest(said=a_statement(9, height=50, block_hash=filler("b", i))) for i in (0, 1))
+    )
     yield evidence("identical", good, good)
     yield evidence("both_true", good, honest(said=a_statement(31, height=121)))
     yield evidence("half_without_quorum", good, replace(fork, bitmap=3, signatures=fork.signatures[:2]))
@@ -670,9 +689,7 @@ def federation_cases() -> Iterator[Case]:
                 lambda made=made, domain=domain: run(made, domain),  # type: ignore[arg-type]
             )
     yield case("federation_id", {"domain": SOURCE, "name": "alpha"}, lambda: {"id": federation})
-    yield case(
-        "task_id", {"federation": federation, "configDigest": filler("config")}, lambda: {"id": task}
-    )
+    yield case("task_id", {"federation": federation, "configDigest": filler("config")}, lambda: {"id": task})
 
 
 # --- inbox -----------------------------------------------------------------------------------------------------------
