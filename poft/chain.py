@@ -256,17 +256,13 @@ class Chain(Protocol):
         """Dispatches a consumed packet whose application had failed once more."""
         ...
 
-    def submit_misbehaviour(
-        self, source_domain: bytes, first: CommitteeProof, second: CommitteeProof
-    ) -> Receipt:
+    def submit_misbehaviour(self, source_domain: bytes, first: CommitteeProof, second: CommitteeProof) -> Receipt:
         """Freezes the client of a source whose committee contradicted itself."""
         ...
 
     # Governance
 
-    def create_client(
-        self, source_domain: bytes, genesis: CommitteeGenesis, max_drift: int, staleness: int
-    ) -> Receipt:
+    def create_client(self, source_domain: bytes, genesis: CommitteeGenesis, max_drift: int, staleness: int) -> Receipt:
         """Trusts a committee for a source. `max_drift` and `staleness` in seconds of this chain's time."""
         ...
 

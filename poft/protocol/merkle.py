@@ -175,9 +175,7 @@ def consistency_length(from_size: int, to_size: int) -> int:
     return (index > 0) + inner + (index >> inner).bit_count()
 
 
-def verify_consistency(
-    from_size: int, from_root: bytes, to_size: int, to_root: bytes, proof: Sequence[bytes]
-) -> None:
+def verify_consistency(from_size: int, from_root: bytes, to_size: int, to_root: bytes, proof: Sequence[bytes]) -> None:
     """Returns when the log (to_size, to_root) begins with the log (from_size, from_root) (RFC 9162 2.1.4.2).
 
     Raises:

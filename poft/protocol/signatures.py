@@ -22,9 +22,7 @@ _EIP712_DOMAIN = keccak(b"EIP712Domain(string name,string version,bytes32 salt)"
 @cache
 def separator(name: str, version: str, salt: bytes) -> bytes:
     """EIP-712 domain separator over (name, version, salt); the salt is the domain of a chain."""
-    return keccak(
-        _EIP712_DOMAIN + keccak(name.encode()) + keccak(version.encode()) + word_bytes32(salt, "salt")
-    )
+    return keccak(_EIP712_DOMAIN + keccak(name.encode()) + keccak(version.encode()) + word_bytes32(salt, "salt"))
 
 
 def typed_digest(domain_separator: bytes, struct: Struct) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import fields
 from functools import cache
-from typing import Annotated, ClassVar, get_args, get_origin, get_type_hints
+from typing import Annotated, ClassVar, cast, get_args, get_origin, get_type_hints
 
 from .errors import Code, Refused
 from .hashing import (
@@ -66,7 +66,7 @@ class Struct:
 
 
 @cache
-def _abi_fields(cls: type[Struct]) -> tuple[tuple[str, str], ...]:
+def _abi_fields(cls: type[object]) -> tuple[tuple[str, str], ...]:
     hints = get_type_hints(cls, include_extras=True)
     result = []
     for field in fields(cls):  # type: ignore[arg-type]
@@ -79,8 +79,8 @@ def _abi_fields(cls: type[Struct]) -> tuple[tuple[str, str], ...]:
 
 
 @cache
-def _type_hash(cls: type[Struct]) -> bytes:
-    return keccak(cls.type_string().encode())
+def _type_hash(cls: type[object]) -> bytes:
+    return keccak(cast(type[Struct], cls).type_string().encode())
 
 
 def _word(value: int | bytes, kind: str, name: str) -> bytes:

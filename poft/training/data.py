@@ -61,9 +61,7 @@ class Samples:
         if len(self._digests) != len(self):
             features = self.features.astype("<f8", copy=False)
             labels = self.labels.astype("<i8", copy=False)
-            self._digests[:] = [
-                sha256(features[i].tobytes() + labels[i].tobytes()) for i in range(len(self))
-            ]
+            self._digests[:] = [sha256(features[i].tobytes() + labels[i].tobytes()) for i in range(len(self))]
         return self._digests
 
     @property
@@ -157,7 +155,9 @@ def _idx(path: Path, dimensions: int) -> NDArray[np.float64]:
     try:
         data = gzip.decompress(path.read_bytes())
     except FileNotFoundError as error:
-        raise ConfigError(f"{path} is missing", "apt-get install --reinstall dataset-fashion-mnist") from error
+        raise ConfigError(
+            f"{path} is missing", "apt-get install --reinstall dataset-fashion-mnist"
+        ) from error
     except (OSError, EOFError) as error:
         raise ArtifactError(f"{path}: {error}") from error
     head = 4 + 4 * dimensions

@@ -52,7 +52,9 @@ def check_magnitude(name: str, scaled: NDArray[np.float64]) -> None:
     if not np.isfinite(largest):
         raise Refused(Code.NonFinite, name)
     if largest >= BOUND:
-        raise Refused(Code.OutOfRange, name, f"|value| {largest / SCALE:.6g} is not below {BOUND / SCALE:.0f}")
+        raise Refused(
+            Code.OutOfRange, name, f"|value| {largest / SCALE:.6g} is not below {BOUND / SCALE:.0f}"
+        )
 
 
 def check_range(parameters: Mapping[str, NDArray[np.int64]]) -> None:
@@ -70,7 +72,9 @@ def shapes_of(parameters: Mapping[str, NDArray[np.int64]]) -> dict[str, tuple[in
 
 def flatten(parameters: Mapping[str, NDArray[np.int64]]) -> IntVector:
     """All integers in one vector: tensors in name order, each in C order."""
-    return np.concatenate([parameters[name].ravel() for name in sorted(parameters)] or [np.empty(0, np.int64)])
+    return np.concatenate(
+        [parameters[name].ravel() for name in sorted(parameters)] or [np.empty(0, np.int64)]
+    )
 
 
 def unflatten(vector: IntVector, shapes: Shapes) -> Parameters:
@@ -88,7 +92,9 @@ def unflatten(vector: IntVector, shapes: Shapes) -> Parameters:
 def check_shapes(parameters: Mapping[str, NDArray[np.int64]], shapes: Shapes) -> None:
     """Refuses (`ManifestMismatch`) other tensor names, shapes or number types than the model's."""
     if sorted(parameters) != sorted(shapes):
-        raise Refused(Code.ManifestMismatch, "tensors", f"{sorted(parameters)} where {sorted(shapes)} are due")
+        raise Refused(
+            Code.ManifestMismatch, "tensors", f"{sorted(parameters)} where {sorted(shapes)} are due"
+        )
     for name in sorted(shapes):
         if parameters[name].dtype != np.int64:
             raise Refused(Code.UnsupportedDtype, name, f"{parameters[name].dtype} where int64 is due")

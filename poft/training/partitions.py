@@ -23,9 +23,7 @@ def iid(labels: NDArray[np.int64], parts: int, seed: int, minimum: int = 1) -> l
     return by_size(labels, [1] * parts, seed, minimum)
 
 
-def by_size(
-    labels: NDArray[np.int64], shares: Sequence[int], seed: int, minimum: int = 1
-) -> list[Indices]:
+def by_size(labels: NDArray[np.int64], shares: Sequence[int], seed: int, minimum: int = 1) -> list[Indices]:
     """Parts in proportion to `shares`, drawn without regard to labels."""
     if not shares or min(shares) < 0 or sum(shares) == 0:
         raise ConfigError(f"sizes {list(shares)} are not shares", "give non-negative numbers, not all zero")

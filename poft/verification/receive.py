@@ -70,9 +70,7 @@ def check_packet(expected: Expectation, delivered: PacketProof) -> bool:
         raise Refused(Code.NonceReplayed, "nonce", f"{packet.nonce} where {expected.next_nonce} is next")
     if packet.nonce > expected.next_nonce:
         raise Refused(Code.NonceGap, "nonce", f"{packet.nonce} where {expected.next_nonce} is next")
-    verify_inclusion(
-        packet.id, delivered.leaf_index, expected.outbox_size, delivered.proof, expected.outbox_root
-    )
+    verify_inclusion(packet.id, delivered.leaf_index, expected.outbox_size, delivered.proof, expected.outbox_root)
     if 0 < packet.expires_at < expected.height:
         return False
     if keccak(delivered.payload) != packet.payload_hash:

@@ -391,15 +391,11 @@ def committee(n: int, first: int = 0) -> dict[bytes, bytes]:
 
 
 def trusted(members: Sequence[bytes], size: int = 13, small: bool = False, epoch: int = 1) -> TrustState:
-    return TrustState(
-        epoch, committee_hash(epoch, members), 100, NOW - 60, size, log_root(LEAVES[:size]), small
-    )
+    return TrustState(epoch, committee_hash(epoch, members), 100, NOW - 60, size, log_root(LEAVES[:size]), small)
 
 
 def a_statement(size: int = 30, epoch: int = 1, **changes: object) -> Finality:
-    made = Finality(
-        epoch, 120, filler("block"), filler("state"), size, log_root(LEAVES[:size]), NOW - 5, ZERO32
-    )
+    made = Finality(epoch, 120, filler("block"), filler("state"), size, log_root(LEAVES[:size]), NOW - 5, ZERO32)
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
@@ -528,9 +524,7 @@ def finality_cases() -> Iterator[Case]:
     yield check(
         "signed_other_struct",
         base,
-        replace(
-            good, signatures=signed_by(statement_digest(SOURCE, Vote(SOURCE, SOURCE, 1, four[0], SOURCE)))
-        ),
+        replace(good, signatures=signed_by(statement_digest(SOURCE, Vote(SOURCE, SOURCE, 1, four[0], SOURCE)))),
     )
     for field in ("block_hash", "state_root", "outbox_root"):
         changed = replace(said, **{field: flip(getattr(said, field))})
@@ -571,9 +565,7 @@ def finality_cases() -> Iterator[Case]:
     # Hand-over
     nxt = tuple(committee(5, 20))
 
-    def hand_over(
-        name: str, members: Sequence[bytes], named: bytes | None = None, state: TrustState = base
-    ) -> Case:
+    def hand_over(name: str, members: Sequence[bytes], named: bytes | None = None, state: TrustState = base) -> Case:
         target = committee_hash(2, members) if named is None else named
         return check(name, state, honest(said=a_statement(next_committee=target), following=members))
 
@@ -634,17 +626,13 @@ def finality_cases() -> Iterator[Case]:
 
     fork = honest(said=a_statement(block_hash=filler("fork")))
     yield evidence("same_height", good, fork)
-    yield evidence(
-        "same_size_other_root", good, honest(said=a_statement(height=130, outbox_root=filler("y")))
-    )
+    yield evidence("same_size_other_root", good, honest(said=a_statement(height=130, outbox_root=filler("y"))))
     yield evidence(
         "two_successors",
         honest(said=a_statement(next_committee=committee_hash(2, nxt)), following=nxt),
         honest(said=a_statement(next_committee=committee_hash(2, nxt[:4])), following=nxt[:4]),
     )
-    yield evidence(
-        "old_evidence", *(honest(said=a_statement(9, height=50, block_hash=filler("b", i))) for i in (0, 1))
-    )
+    yield evidence("old_evidence", *(honest(said=a_statement(9, height=50, block_hash=filler("b", i))) for i in (0, 1)))
     yield evidence("identical", good, good)
     yield evidence("both_true", good, honest(said=a_statement(31, height=121)))
     yield evidence("half_without_quorum", good, replace(fork, bitmap=3, signatures=fork.signatures[:2]))

@@ -106,15 +106,11 @@ class CommitteeVerifier:
         if said.timestamp < state.timestamp:
             raise Refused(Code.TimestampRegression, "timestamp")
         if said.timestamp > limits.now + limits.max_drift:
-            raise Refused(
-                Code.TimestampDrift, "timestamp", f"{said.timestamp - limits.now} s ahead of this chain"
-            )
+            raise Refused(Code.TimestampDrift, "timestamp", f"{said.timestamp - limits.now} s ahead of this chain")
         # A quorum said so.
         _check_signatures(source_domain, proof)
         # History was only appended to.
-        verify_consistency(
-            state.outbox_size, state.outbox_root, said.outbox_size, said.outbox_root, proof.consistency
-        )
+        verify_consistency(state.outbox_size, state.outbox_root, said.outbox_size, said.outbox_root, proof.consistency)
         # Hand-over.
         epoch, authority = _hand_over(state, proof)
         return (
