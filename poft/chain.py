@@ -49,7 +49,7 @@ class ChainSpec:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a transaction did. `cost` in gas, or in picoseconds of reference time; `sent_bytes` = size of the transaction."""
+    """What a transaction did. `cost` in gas, or in picoseconds of reference time; `sent_bytes` = its size."""
 
     transaction: str
     height: int

@@ -1,1 +1,1 @@
-"""The bytes of the protocol: what is hashed, signed and proven, equal in Python, Solidity and Rust (docs/protocol.md)."""
+"""The bytes of the protocol: what is hashed, signed and proven, equal in the three languages (docs/protocol.md)."""

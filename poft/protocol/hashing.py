@@ -1,7 +1,7 @@
 """Hash functions and ABI words (docs/protocol.md section 2).
 
 Everything that is hashed on both kinds of chain is `abi.encode` of static values, so a word is 32 bytes, big endian.
-keccak-256 is the hash of the protocol; sha256 serves bulk data, where it is four times as fast on this project's machines.
+keccak-256 is the hash of the protocol; sha256 serves bulk data, where it is about four times as fast.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 (index, size), so it has exactly one valid length and order; lengths are checked before anything is hashed. Twins:
 `MerkleLog.sol`, `primitives/src/log.rs`.
 
-A log that only grows keeps its *frontier*: the roots of its perfect subtrees, largest first, one per set bit of the size.
+A log that only grows keeps its *frontier*: the roots of its perfect subtrees, largest first, one a set bit of the size.
 """
 
 from __future__ import annotations

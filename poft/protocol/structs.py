@@ -1,4 +1,4 @@
-"""Hashing of flat structs as EIP-712 does it: type hash, then one word for each field (docs/protocol.md sections 2, 5, 6).
+"""Hashing of flat structs as EIP-712 does it: type hash, then one word a field (docs/protocol.md sections 2, 5, 6).
 
 A struct is a frozen dataclass whose annotations name the ABI types; the type string is derived from them and equals
 the one in the protocol, which `tests/unit/test_protocol.py` checks against the text. Only types of one word exist here.
@@ -41,7 +41,7 @@ class Struct:
     @classmethod
     def fields(cls) -> tuple[tuple[str, str], ...]:
         """(camelCase name, ABI type) of every field, in order."""
-        return _abi_fields(cls)
+        return _abi_fields(cls)  # type: ignore[arg-type]  # mypy takes a class for unhashable
 
     @classmethod
     def type_string(cls) -> str:
@@ -51,7 +51,7 @@ class Struct:
     @classmethod
     def type_hash(cls) -> bytes:
         """keccak of the type string."""
-        return _type_hash(cls)
+        return _type_hash(cls)  # type: ignore[arg-type]
 
     def encode(self) -> bytes:
         """`abi.encode` of the fields, one word each; refuses values outside of their type (`Malformed`)."""

@@ -75,5 +75,5 @@ class FinalityVerifier(Protocol[G_contra, P_contra]):
     def check_misbehaviour(
         self, source_domain: bytes, state: TrustState, first: P_contra, second: P_contra
     ) -> Sequence[bytes]:
-        """The signers who stand behind both halves of a contradiction; `Refused(NotMisbehaviour)` when there is none."""
+        """The signers behind both halves of a contradiction; `Refused(NotMisbehaviour)` when there is none."""
         ...

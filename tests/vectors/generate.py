@@ -21,7 +21,7 @@ import numpy as np
 
 from poft.protocol.checkpoint import Checkpoint, CheckpointPayload, decode_payload, parents_hash
 from poft.protocol.domain import evm_domain, federation_id, pallet_endpoint, substrate_domain, task_id
-from poft.protocol.errors import Code, Refused
+from poft.protocol.errors import Refused
 from poft.protocol.finality import Finality, committee_hash, quorum, sign_finality
 from poft.protocol.hashing import ZERO32, keccak
 from poft.protocol.merkle import (
@@ -45,7 +45,6 @@ from poft.protocol.statements import (
     statement_digest,
     verify_statement,
 )
-from poft.protocol.structs import Struct
 from poft.verification.api import Limits, TrustState
 from poft.verification.receive import Expectation, PacketProof, check_packet
 from poft.verification.schemes.cmt1 import CommitteeGenesis, CommitteeProof, CommitteeVerifier
@@ -479,7 +478,7 @@ def finality_cases() -> Iterator[Case]:
     yield check("members_swapped", base, replace(good, members=(four[1], four[0], *four[2:])))
     yield check("members_one_missing", base, replace(good, members=tuple(four[:3])))
     yield check("members_empty", base, replace(good, members=(), bitmap=0, signatures=()))
-    yield check("members_65", base, replace(good, members=tuple(committee(64)) + (b"\xff" * 20,)))
+    yield check("members_65", base, replace(good, members=(*committee(64), b"\xff" * 20)))
     # Bitmap
     s = good.signatures
     yield check("same_signature_twice", base, replace(good, signatures=(s[0], s[0], s[1])))
