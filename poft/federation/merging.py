@@ -1,16 +1,16 @@
 """Import policy: how a network goes on from its own last model and those that arrived from other networks.
 
-`merge` is integer arithmetic, so every member and every later reader gets the same base bit for bit. `adopt` decides which imports
-enter it. An import is a proposal, never an order: it must be what its checkpoint claims, and going on from the merged model must not
-be worse than going on alone, measured on the public validation set. The gate looks at the *merged* model, because a
+`merge` is integer arithmetic, so every member and every later reader gets the same base bit for bit. `adopt` decides
+which imports enter it. An import is a proposal, never an order: it must be what its checkpoint claims, and going on
+from the merged model must not be worse than going on alone, measured on the public validation set. The gate looks at the *merged* model, because a
 network that holds other labels makes a model that scores low alone and helps a lot once merged.
 
 Policies (`by_samples` is the default):
 - `replace`: the mean of the imports, weighted by samples; the own model is dropped.
 - `by_samples`: the mean of the own model and the imports, weighted by samples.
 - `alpha`: (1 − α)·own + α·(mean of the imports weighted by samples).
-- `trunk`: as `by_samples` for tensors that an import has with the same name and shape, and that are not named as head; the
-  rest is kept. The only policy that takes imports of another architecture.
+- `trunk`: as `by_samples` for tensors that an import has with the same name and shape, and that are not named as
+  head; the rest is kept. The only policy that takes imports of another architecture.
 """
 
 from __future__ import annotations
@@ -45,8 +45,9 @@ class MergePolicy:
     head: tuple[str, ...] = ("output.",)
     """Name prefixes that `trunk` keeps."""
     tolerance_ppm: int = 100_000
-    """How far the merged model's validation accuracy may fall below the own model's: ten points. Averaging two models that grew
-    apart costs a few points, which the next steps win back; a model of noise or flipped signs costs far more."""
+    """How far the merged model's validation accuracy may fall below the own model's: ten points. Averaging two
+    models that grew apart costs a few points, which the next steps win back; a model of noise or flipped signs costs
+    far more."""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -95,7 +96,8 @@ def merge(
     """The model to go on from; without imports it is `local`.
 
     Raises:
-        Refused: ManifestMismatch (an import of another architecture, except under `trunk`), OutOfRange (an integer, or
+        Refused: ManifestMismatch (an import of another architecture, except under `trunk`), OutOfRange (an integer,
+        or
             more than 2^24 samples in all), ZeroValue (a model without samples).
     """
     check_range(local)

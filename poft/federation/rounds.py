@@ -1,7 +1,7 @@
 """The pure functions of a round, in the order in which they are used: assign, train, judge, aggregate.
 
-The runner calls them while a task runs, and `poft verify` calls them again afterwards: whatever they return follows from the ledger,
-the artifact store and the task's config alone. A participant is its 20-byte address; wherever order matters it is ascending.
+The runner calls them while a task runs, and `poft verify` calls them again afterwards: whatever they return follows
+from the ledger, the artifact store and the task's config alone. A participant is its 20-byte address; wherever order matters it is ascending.
 """
 
 from __future__ import annotations
@@ -44,10 +44,12 @@ class RoundPolicy:
     faulty_permille: int = 300
     """Share of the accepted updates that the rule assumes dishonest, rounded down to whole updates."""
     floor_permille: int = 250
-    """Least validation accuracy of base + update, as a share of the base's. Low on purpose: a label-skewed participant pulls so hard
-    towards its own classes that honest updates alone lose up to half; this catches collapse, the rule withstands the rest."""
+    """Least validation accuracy of base + update, as a share of the base's. Low on purpose: a label-skewed
+    participant pulls so hard towards its own classes that honest updates alone lose up to half; this catches
+    collapse, the rule withstands the rest."""
     norm_factor: int = 8
-    """How many times longer than the round's median an update may be; steps differ by capacity up to several times."""
+    """How many times longer than the round's median an update may be; steps differ by capacity up to several
+    times."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.momentum_permille < PERMILLE:
@@ -92,7 +94,8 @@ class Judgement:
 
 
 def assign_steps(capacities: Mapping[bytes, int], total: int) -> dict[bytes, int]:
-    """Splits `total` steps by capacity with largest remainder, ties to the lower address (docs/federation.md, `startRound`).
+    """Splits `total` steps by capacity with largest remainder, ties to the lower address (docs/federation.md,
+    `startRound`).
 
     Twins: `Federation.sol`, the federation pallet. The result is in ascending order of address.
     """
@@ -175,10 +178,10 @@ def judge_updates(
 ) -> dict[bytes, Judgement]:
     """A verifier's findings on all updates whose bytes matched their digests, by ascending address.
 
-    1. names, shapes and number types are the model's (`ManifestMismatch`, `UnsupportedDtype`); 2. integers are in range, and so is
-    base + update (`OutOfRange`); 3. the update is not empty (`ZeroValue`: a free-rider returns the base); 4. it is no
-    longer than `norm_factor` times the median length (`OutOfRange`); 5. base + update scores at least the set share of base's
-    accuracy (`OutOfRange`).
+    1. names, shapes and number types are the model's (`ManifestMismatch`, `UnsupportedDtype`); 2. integers are in
+    range, and so is base + update (`OutOfRange`); 3. the update is not empty (`ZeroValue`: a free-rider returns the
+    base); 4. it is no longer than `norm_factor` times the median length (`OutOfRange`); 5. base + update scores at
+    least the set share of base's accuracy (`OutOfRange`).
     """
     sound: dict[bytes, int] = {}
     refusals: dict[bytes, Code] = {}
@@ -208,7 +211,8 @@ def accepted_bitmap(members: Sequence[bytes], findings: Mapping[bytes, Judgement
 
 
 def scores_root(members: Sequence[bytes], findings: Mapping[bytes, Judgement]) -> bytes:
-    """`Verdict.scoresRoot`: log over the judged members in order; leaf = index ‖ code ‖ score in ppm, one word each."""
+    """`Verdict.scoresRoot`: log over the judged members in order; leaf = index ‖ code ‖ score in ppm, one word
+    each."""
     return log_root(
         word_uint(i, 32) + word_uint(findings[member].code, 8) + word_uint(findings[member].score_ppm, 32)
         for i, member in enumerate(members)

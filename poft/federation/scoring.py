@@ -1,7 +1,7 @@
 """What is claimed, hashed and compared about a model's quality: integers in one canonical JSON text.
 
-`metricsHash` of a checkpoint = keccak of `{"accuracyPpm":…,"correct":…,"total":…}` (UTF-8, sorted keys, no white space) measured on
-the task's public validation set.
+`metricsHash` of a checkpoint = keccak of `{"accuracyPpm":…,"correct":…,"total":…}` (UTF-8, sorted keys, no white
+space) measured on the task's public validation set.
 """
 
 from __future__ import annotations

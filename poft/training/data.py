@@ -1,12 +1,13 @@
-"""Data sets: real samples as float64 arrays, split once into train, validation and test, and committed sample by sample.
+"""Data sets: real samples as float64 arrays, split once into train, validation and test, and committed sample by
+sample.
 
 - `train` is what networks and participants share out among themselves;
 - `validation` is public: verifiers, score gates and tuning use it, its root belongs to the task;
 - `test` is held out for reports: nothing is chosen with it.
 
-The split is a permutation drawn from the seed, so it is the same on every machine. A participant commits to its samples by a
-log (docs/protocol.md section 3) whose leaf is sha256 of the sample's canonical bytes: features as float64, then the label as int64,
-little endian.
+The split is a permutation drawn from the seed, so it is the same on every machine. A participant commits to its
+samples by a log (docs/protocol.md section 3) whose leaf is sha256 of the sample's canonical bytes: features as
+float64, then the label as int64, little endian.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ def load_dataset(name: str, seed: int) -> DatasetSplits:
 def _digits(seed: int) -> DatasetSplits:
     """1,797 images of 8×8 with 17 grey levels (Alpaydin and Kaynak 1998), in every scikit-learn."""
     try:
-        from sklearn.datasets import load_digits
+        from sklearn.datasets import load_digits  # type: ignore[import-untyped] # ships no types
     except ModuleNotFoundError as error:
         raise ConfigError("scikit-learn is not installed", "pip install 'poft[train]'") from error
     data = load_digits()
@@ -155,9 +156,7 @@ def _idx(path: Path, dimensions: int) -> NDArray[np.float64]:
     try:
         data = gzip.decompress(path.read_bytes())
     except FileNotFoundError as error:
-        raise ConfigError(
-            f"{path} is missing", "apt-get install --reinstall dataset-fashion-mnist"
-        ) from error
+        raise ConfigError(f"{path} is missing", "apt-get install --reinstall dataset-fashion-mnist") from error
     except (OSError, EOFError) as error:
         raise ArtifactError(f"{path}: {error}") from error
     head = 4 + 4 * dimensions

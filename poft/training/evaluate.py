@@ -1,8 +1,8 @@
 """Scores of a model on labelled samples, as integers: what is hashed or compared must not be a float.
 
 Verifiers, score gates and reports share these functions. The validation set is public and part of a task, so anybody
-recomputes a claimed score. A tie between logits goes to the lower class, a rounding difference in a logit does not move a score unless
-two classes tie to the last bits.
+recomputes a claimed score. A tie between logits goes to the lower class, a rounding difference in a logit does not
+move a score unless two classes tie to the last bits.
 """
 
 from __future__ import annotations
@@ -39,18 +39,15 @@ def predict(network: Network, parameters: Parameters, features: NDArray[np.float
     with one_thread(), torch.no_grad():
         tensors = {name: torch.from_numpy(values) for name, values in to_floats(parameters).items()}
         logits = network.forward(tensors, torch.from_numpy(np.ascontiguousarray(features))).numpy()
-    return np.argmax(logits, axis=1).astype(np.int64)
+    classes: NDArray[np.int64] = np.argmax(logits, axis=1).astype(np.int64)
+    return classes
 
 
-def score(
-    network: Network, parameters: Parameters, features: NDArray[np.float64], labels: NDArray[np.int64]
-) -> Score:
+def score(network: Network, parameters: Parameters, features: NDArray[np.float64], labels: NDArray[np.int64]) -> Score:
     """How many of these samples the model classifies rightly."""
     return Score(int(np.count_nonzero(predict(network, parameters, features) == labels)), len(labels))
 
 
-def accuracy(
-    network: Network, parameters: Parameters, features: NDArray[np.float64], labels: NDArray[np.int64]
-) -> int:
+def accuracy(network: Network, parameters: Parameters, features: NDArray[np.float64], labels: NDArray[np.int64]) -> int:
     """Accuracy in parts per million."""
     return score(network, parameters, features, labels).ppm

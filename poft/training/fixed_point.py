@@ -1,9 +1,9 @@
 """Parameters as 64-bit integers on a grid of 2^-28 (design of the `exact` profile).
 
-A parameter set is a dict from tensor name to int64 array, **in ascending order of the names**; value = integer · 2^-28. Every
-integer is smaller than 2^38 in absolute value, so |value| < 1024 and the conversion to float64 (53-bit significand) and
-back is exact. Zero has one representation: integers have no −0. What is refused: NaN and infinities (`NonFinite`),
-values outside of the range (`OutOfRange`); the refusal names the tensor.
+A parameter set is a dict from tensor name to int64 array, **in ascending order of the names**; value = integer ·
+2^-28. Every integer is smaller than 2^38 in absolute value, so |value| < 1024 and the conversion to float64 (53-bit
+significand) and back is exact. Zero has one representation: integers have no −0. What is refused: NaN and infinities
+(`NonFinite`), values outside of the range (`OutOfRange`); the refusal names the tensor.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 def to_floats(parameters: Mapping[str, NDArray[np.int64]]) -> dict[str, NDArray[np.float64]]:
     """The float64 tensors that these integers stand for, exact, in name order."""
-    return {name: parameters[name] * (1.0 / SCALE) for name in sorted(parameters)}
+    return {name: parameters[name].astype(np.float64) * (1.0 / SCALE) for name in sorted(parameters)}
 
 
 def from_floats(tensors: Mapping[str, NDArray[np.float64]]) -> Parameters:
@@ -52,9 +52,7 @@ def check_magnitude(name: str, scaled: NDArray[np.float64]) -> None:
     if not np.isfinite(largest):
         raise Refused(Code.NonFinite, name)
     if largest >= BOUND:
-        raise Refused(
-            Code.OutOfRange, name, f"|value| {largest / SCALE:.6g} is not below {BOUND / SCALE:.0f}"
-        )
+        raise Refused(Code.OutOfRange, name, f"|value| {largest / SCALE:.6g} is not below {BOUND / SCALE:.0f}")
 
 
 def check_range(parameters: Mapping[str, NDArray[np.int64]]) -> None:
@@ -72,9 +70,7 @@ def shapes_of(parameters: Mapping[str, NDArray[np.int64]]) -> dict[str, tuple[in
 
 def flatten(parameters: Mapping[str, NDArray[np.int64]]) -> IntVector:
     """All integers in one vector: tensors in name order, each in C order."""
-    return np.concatenate(
-        [parameters[name].ravel() for name in sorted(parameters)] or [np.empty(0, np.int64)]
-    )
+    return np.concatenate([parameters[name].ravel() for name in sorted(parameters)] or [np.empty(0, np.int64)])
 
 
 def unflatten(vector: IntVector, shapes: Shapes) -> Parameters:
@@ -92,9 +88,7 @@ def unflatten(vector: IntVector, shapes: Shapes) -> Parameters:
 def check_shapes(parameters: Mapping[str, NDArray[np.int64]], shapes: Shapes) -> None:
     """Refuses (`ManifestMismatch`) other tensor names, shapes or number types than the model's."""
     if sorted(parameters) != sorted(shapes):
-        raise Refused(
-            Code.ManifestMismatch, "tensors", f"{sorted(parameters)} where {sorted(shapes)} are due"
-        )
+        raise Refused(Code.ManifestMismatch, "tensors", f"{sorted(parameters)} where {sorted(shapes)} are due")
     for name in sorted(shapes):
         if parameters[name].dtype != np.int64:
             raise Refused(Code.UnsupportedDtype, name, f"{parameters[name].dtype} where int64 is due")

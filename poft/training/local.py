@@ -1,16 +1,19 @@
 """The local training step of the `exact` profile, and what a trainer commits to about it.
 
-A step is: draw the batch, take the float64 gradient of the mean cross-entropy (plus the FedProx pull towards the start, Li et al.
-2020), subtract `learning rate · gradient`, round to the 2^-28 grid. There is no optimiser state: everything that step t + 1
-depends on is the parameters after step t and the public stream key, so an auditor replays one step from one opened state.
-The subtraction is done in numpy, one rounded operation at a time, because fused multiply-add would round differently by machine.
+A step is: draw the batch, take the float64 gradient of the mean cross-entropy (plus the FedProx pull towards the
+start, Li et al. 2020), subtract `learning rate · gradient`, round to the 2^-28 grid. There is no optimiser state:
+everything that step t + 1 depends on is the parameters after step t and the public stream key, so an auditor replays
+one step from one opened state. The subtraction is done in numpy, one rounded operation at a time, because fused
+multiply-add would round differently by machine.
 
-Batches: epoch e of the data is the permutation of block e of the key's stream, and step s takes positions s·B .. (s+1)·B − 1 of the
-epochs laid end to end. A log of the steps and a log of the samples read are built on the way:
+Batches: epoch e of the data is the permutation of block e of the key's stream, and step s takes positions s·B ..
+(s+1)·B − 1 of the epochs laid end to end. A log of the steps and a log of the samples read are built on the way:
 
-- leaf s of the step log (`trainingRoot`) = keccak(STEP_TYPE ‖ step ‖ digest before ‖ digest of the batch's indices ‖ digest after),
-  one ABI word each; a state's digest is sha256 of its integers (int64, little endian, tensors in name order).
-- leaf j of the access log (`accessRoot`) = index of the j-th sample that was read for the first time (one word) ‖ its digest.
+- leaf s of the step log (`trainingRoot`) = keccak(STEP_TYPE ‖ step ‖ digest before ‖ digest of the batch's indices ‖
+  digest after), one ABI word each; a state's digest is sha256 of its integers (int64, little endian, tensors in name
+  order).
+- leaf j of the access log (`accessRoot`) = index of the j-th sample that was read for the first time (one word) ‖
+  its digest.
 """
 
 from __future__ import annotations
@@ -127,9 +130,7 @@ def state_digest(state: IntVector) -> bytes:
 
 def step_leaf(step: int, before: bytes, batch: NDArray[np.int64], after: bytes) -> bytes:
     """Leaf of the step log."""
-    return keccak(
-        STEP_TYPE + word_uint(step, 32) + before + sha256(batch.astype("<i8", copy=False).tobytes()) + after
-    )
+    return keccak(STEP_TYPE + word_uint(step, 32) + before + sha256(batch.astype("<i8", copy=False).tobytes()) + after)
 
 
 def batch_indices(key: int, size: int, batch_size: int, step: int) -> NDArray[np.int64]:

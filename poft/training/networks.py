@@ -1,11 +1,12 @@
 """The networks: a multi-layer perceptron and a small convolutional network, as functions of named tensors.
 
-A network is a table of tensor shapes and a forward function over float64 tensors; it holds no state, so the same parameters give
-the same logits wherever they come from. Normalisation is by group, never by batch: batch statistics would be hidden state that
-no digest covers and that averaging across participants mixes up.
+A network is a table of tensor shapes and a forward function over float64 tensors; it holds no state, so the same
+parameters give the same logits wherever they come from. Normalisation is by group, never by batch: batch statistics
+would be hidden state that no digest covers and that averaging across participants mixes up.
 
-Initial weights come from Philox integers by tensor name and seed: uniform in ±sqrt(6 / fan-in) (He et al. 2015), rounded to
-the grid. Multiplication, division and square root are exact to the last bit in IEEE 754, so every machine starts from the same bytes.
+Initial weights come from Philox integers by tensor name and seed: uniform in ±sqrt(6 / fan-in) (He et al. 2015),
+rounded to the grid. Multiplication, division and square root are exact to the last bit in IEEE 754, so every machine
+starts from the same bytes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""Who holds which samples: label- and size-skewed partitions of a data set, for networks and for the participants in one.
+"""Who holds which samples: label- and size-skewed partitions of a data set, for networks and for the participants in
+one.
 
-Every function returns one ascending index array per part; the parts are disjoint and cover all samples, and each holds at least
-`minimum` of them. Drawn from Philox by seed. Used first over the networks and then, with another seed, inside each network.
+Every function returns one ascending index array per part; the parts are disjoint and cover all samples, and each
+holds at least `minimum` of them. Drawn from Philox by seed. Used first over the networks and then, with another
+seed, inside each network.
 """
 
 from __future__ import annotations
@@ -32,9 +34,7 @@ def by_size(labels: NDArray[np.int64], shares: Sequence[int], seed: int, minimum
     return _finish([list(part) for part in np.split(order, cuts)], minimum)
 
 
-def dirichlet(
-    labels: NDArray[np.int64], parts: int, alpha: float, seed: int, minimum: int = 1
-) -> list[Indices]:
+def dirichlet(labels: NDArray[np.int64], parts: int, alpha: float, seed: int, minimum: int = 1) -> list[Indices]:
     """Every class is shared out by a draw from Dirichlet(alpha) (Hsu et al. 2019): small alpha, strong skew."""
     if not 0 < alpha < float("inf"):
         raise ConfigError(f"Dirichlet alpha {alpha} is not a positive number")
@@ -48,9 +48,7 @@ def dirichlet(
     return _finish(owned, minimum)
 
 
-def by_label(
-    labels: NDArray[np.int64], parts: int, leak: float, seed: int, minimum: int = 1
-) -> list[Indices]:
+def by_label(labels: NDArray[np.int64], parts: int, leak: float, seed: int, minimum: int = 1) -> list[Indices]:
     """Classes are dealt out to the parts, lower ones first; a share `leak` of each class goes evenly to the others.
 
     With ten classes and two parts, part 0 holds classes 0 to 4 and a little of 5 to 9; leak 0 means nothing of them.

@@ -1,9 +1,9 @@
 """Randomness for training: counter-based integers of Philox 4x64, named by what they are for.
 
-A stream is named by its parts (seed, task, round, participant, ...), and any position of it can be computed alone, so an
-auditor replays step 17 without steps 1 to 16. Only raw 64-bit integers are used where bytes must be equal on
-every machine: numpy guarantees the bit stream of its bit generators, but not that of its distributions, and torch's generators
-differ between instruction sets.
+A stream is named by its parts (seed, task, round, participant, ...), and any position of it can be computed alone,
+so an auditor replays step 17 without steps 1 to 16. Only raw 64-bit integers are used where bytes must be equal on
+every machine: numpy guarantees the bit stream of its bit generators, but not that of its distributions, and torch's
+generators differ between instruction sets.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 def stream_key(*parts: bytes | str | int) -> int:
     """The 128-bit Philox key of the stream with this name: sha256 over the length-prefixed parts, first 16 bytes.
 
-    Integers, texts and bytes are told apart by a tag, and lengths are written, so two names never share a key by accident.
+    Integers, texts and bytes are told apart by a tag, and lengths are written, so two names never share a key by
+    accident.
     """
     digest = hashlib.sha256(b"poft/philox/v1")
     for part in parts:

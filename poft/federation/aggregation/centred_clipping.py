@@ -1,8 +1,9 @@
 """Centred clipping (Karimireddy et al. 2021) around the coordinate-wise median, in integers.
 
 Each update is pulled towards the centre v until it is no farther away than the radius τ, then all are averaged:
-v + mean(min(1, τ / ‖x − v‖)·(x − v)). τ is the (n − f)-th smallest distance, so that no honest majority is clipped away by a constant
-that somebody guessed, and v is a robust rule's result, because clipping around zero lets a biased update through whole.
+v + mean(min(1, τ / ‖x − v‖)·(x − v)). τ is the (n − f)-th smallest distance, so that no honest majority is clipped
+away by a constant that somebody guessed, and v is a robust rule's result, because clipping around zero lets a biased
+update through whole.
 """
 
 from __future__ import annotations
@@ -27,9 +28,7 @@ def centred_clipping(updates: Updates, weights: Weights, context: Context) -> In
     radius = sorted(distances)[updates.shape[0] - context.faulty - 1]
     clipped = np.stack(
         [
-            divide_half_up(
-                offset * (min(radius, distance) * (1 << FACTOR_BITS) // distance), 1 << FACTOR_BITS
-            )
+            divide_half_up(offset * (min(radius, distance) * (1 << FACTOR_BITS) // distance), 1 << FACTOR_BITS)
             for offset, distance in zip(offsets, distances, strict=True)
         ]
     )

@@ -1,8 +1,8 @@
 """What an aggregation rule is, and what is checked before any rule runs.
 
-Rows are updates in ascending order of their participants (`poft.federation.rounds` sorts them), columns are parameters. A rule
-must give the same bytes on every machine, whatever the thread count: integers, or floats that are provably exact.
-Where a rule has to choose between equals, the earlier row wins.
+Rows are updates in ascending order of their participants (`poft.federation.rounds` sorts them), columns are
+parameters. A rule must give the same bytes on every machine, whatever the thread count: integers, or floats that are
+provably exact. Where a rule has to choose between equals, the earlier row wins.
 """
 
 from __future__ import annotations
@@ -46,9 +46,7 @@ class Aggregator(Protocol):
 class PreAggregator(Protocol):
     """From updates to updates that a rule treats as if participants had sent them."""
 
-    def __call__(
-        self, updates: Updates, weights: Weights, context: Context
-    ) -> tuple[Updates, Weights, Context]: ...
+    def __call__(self, updates: Updates, weights: Weights, context: Context) -> tuple[Updates, Weights, Context]: ...
 
 
 def check_updates(updates: Updates, weights: Weights, context: Context) -> None:
@@ -71,9 +69,7 @@ def check_updates(updates: Updates, weights: Weights, context: Context) -> None:
         raise Refused(Code.ZeroValue, "weights", "every update has samples behind it")
     # Python integers: the sum of int64 claims may not fit into int64.
     if sum(weights.tolist()) > MAX_WEIGHT_SUM:
-        raise Refused(
-            Code.OutOfRange, "weights", f"{sum(weights.tolist())} samples, at most {MAX_WEIGHT_SUM}"
-        )
+        raise Refused(Code.OutOfRange, "weights", f"{sum(weights.tolist())} samples, at most {MAX_WEIGHT_SUM}")
     if updates.size and (updates.max() >= BOUND or updates.min() <= -BOUND):
         raise Refused(Code.OutOfRange, "updates", "an integer is not below 2^38")
     if not 0 <= context.faulty < count:

@@ -3,11 +3,11 @@
 **Rounding.** A quotient is rounded to the nearest integer, halves up (towards +∞): ⌊(2a + b) / 2b⌋. It is translation
 equivariant over whole numbers, and the same expression in any language with floor division.
 
-**Distances.** Selection rules compare squared Euclidean distances, which need 2·38 + log2(d) bits. Each integer is split into two
-signed limbs, x = 2^20·h + l, and the Gram matrix is summed from products of limb matrices by float64 BLAS: |x| < 2^39 (differences of
-updates too) makes |h|, |l| ≤ 2^19, so a block of 2^15 columns sums to at most 2^53 and every partial sum is an exact integer in whatever
-order it is added. Blocks are added as Python integers. So there is no quantisation that an attacker could stretch with one huge
-coordinate, and thread counts cannot matter.
+**Distances.** Selection rules compare squared Euclidean distances, which need 2·38 + log2(d) bits. Each integer is
+split into two signed limbs, x = 2^20·h + l, and the Gram matrix is summed from products of limb matrices by float64
+BLAS: |x| < 2^39 (differences of updates too) makes |h|, |l| ≤ 2^19, so a block of 2^15 columns sums to at most 2^53
+and every partial sum is an exact integer in whatever order it is added. Blocks are added as Python integers. So
+there is no quantisation that an attacker could stretch with one huge coordinate, and thread counts cannot matter.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ def squared_norm(vector: IntVector) -> int:
 def squared_distances(products: Exact) -> Exact:
     """‖x_i − x_j‖² from the Gram matrix."""
     squares = np.diagonal(products)
-    return squares[:, None] + squares[None, :] - 2 * products
+    distances: Exact = squares[:, None] + squares[None, :] - 2 * products
+    return distances
 
 
 def nearest(distances: Exact, row: int, count: int) -> list[int]:

@@ -1,7 +1,7 @@
 """Krum and Multi-Krum (Blanchard et al. 2017).
 
-An update's score is the sum of its squared distances to its n − f − 2 nearest others. Krum takes the update of the lowest score,
-Multi-Krum the mean of the n − f lowest. Both need n ≥ 2f + 3.
+An update's score is the sum of its squared distances to its n − f − 2 nearest others. Krum takes the update of the
+lowest score, Multi-Krum the mean of the n − f lowest. Both need n ≥ 2f + 3.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from .integers import gram, mean, squared_distances
 
 def krum(updates: Updates, weights: Weights, context: Context) -> IntVector:  # noqa: ARG001
     """The one update that is closest to its neighbours."""
-    return updates[ranking(updates, context)[0]].copy()
+    chosen: IntVector = updates[ranking(updates, context)[0]].copy()
+    return chosen
 
 
 def multi_krum(updates: Updates, weights: Weights, context: Context) -> IntVector:  # noqa: ARG001

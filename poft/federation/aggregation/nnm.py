@@ -1,7 +1,7 @@
 """Nearest-neighbour mixing (Allouah et al. 2023): each update becomes the mean of its n − f nearest, itself included.
 
-Mixing makes honest updates over label-skewed data look alike, so that the rule after it does not take a rare label for an attack.
-The number of updates and the assumed f stay as they are.
+Mixing makes honest updates over label-skewed data look alike, so that the rule after it does not take a rare label
+for an attack. The number of updates and the assumed f stay as they are.
 """
 
 from __future__ import annotations

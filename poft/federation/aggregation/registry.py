@@ -1,7 +1,8 @@
 """Rules by name: the built-in ones here, others from installed packages.
 
-An entry point of group `poft.aggregators` is an `Aggregator`, one of `poft.preaggregators` a `PreAggregator`; its name is what a
-task's config says. Built-in names cannot be taken over: the rule is part of what a task's participants agreed to.
+An entry point of group `poft.aggregators` is an `Aggregator`, one of `poft.preaggregators` a `PreAggregator`; its
+name is what a task's config says. Built-in names cannot be taken over: the rule is part of what a task's
+participants agreed to.
 """
 
 from __future__ import annotations
