@@ -2,8 +2,9 @@
 
 `merge` is integer arithmetic, so every member and every later reader gets the same base bit for bit. `adopt` decides
 which imports enter it. An import is a proposal, never an order: it must be what its checkpoint claims, and going on
-from the merged model must not be worse than going on alone, measured on the public validation set. The gate looks at the *merged* model, because a
-network that holds other labels makes a model that scores low alone and helps a lot once merged.
+from the merged model must not be worse than going on alone, measured on the public validation set. The gate looks at
+the *merged* model, because a network that holds other labels makes a model that scores low alone and helps a lot once
+merged.
 
 Policies (`by_samples` is the default):
 - `replace`: the mean of the imports, weighted by samples; the own model is dropped.

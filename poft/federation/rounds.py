@@ -1,7 +1,8 @@
 """The pure functions of a round, in the order in which they are used: assign, train, judge, aggregate.
 
 The runner calls them while a task runs, and `poft verify` calls them again afterwards: whatever they return follows
-from the ledger, the artifact store and the task's config alone. A participant is its 20-byte address; wherever order matters it is ascending.
+from the ledger, the artifact store and the task's config alone. A participant is its 20-byte address; wherever order
+matters it is ascending.
 """
 
 from __future__ import annotations
