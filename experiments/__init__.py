@@ -1,0 +1,1 @@
+"""Experiments: TOML files, and what runs, attacks, measures and reports them."""

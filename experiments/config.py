@@ -1,0 +1,107 @@
+"""The experiment file: networks, links, what they train, and what is measured (see experiments/demo.toml)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from poft.config import Settings
+from poft.federation.task import DataSettings, ExchangeSettings, TaskSettings, TrainingSettings
+
+
+class NetworkSettings(Settings):
+    """One network: its chain, and the capacities (samples/s) of its participants.
+
+    `rpc` attaches to a running chain instead of starting a devnet; then `domain`, `deployment` and `key` say which
+    chain that has to be, where the contracts are, and who pays.
+    """
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")
+    kind: str
+    capacities: tuple[int, ...] = Field(min_length=1, max_length=64)
+    rpc: tuple[str, ...] = ()
+    domain: str = ""
+    deployment: dict[str, str] = Field(default_factory=dict)
+    key: str = Field(default="", repr=False)
+    confirmations: int = 0
+
+    @model_validator(mode="after")
+    def _attached(self) -> NetworkSettings:
+        if bool(self.rpc) != bool(self.domain) or (self.rpc and not self.key):
+            raise ValueError("attaching to a chain needs rpc, domain and key together")
+        return self
+
+
+class LinkSettings(Settings):
+    """A direction in which checkpoints travel."""
+
+    source: str
+    destination: str
+
+
+class RelaySettings(Settings):
+    """Who watches and who carries."""
+
+    attestors: int = Field(default=4, ge=1, le=64, description="attestors of each chain")
+    relayers: int = Field(default=2, ge=1, le=16)
+    max_drift: int = Field(default=86_400, ge=1)
+    """Seconds that a source's clock may run ahead: devnets that make blocks on demand leave the wall clock behind."""
+    staleness: int = Field(default=7 * 86_400, ge=1)
+    """Seconds of the destination's time after which an unrefreshed client takes nothing more."""
+    wait: float = Field(default=120.0, gt=0)
+    """Seconds to wait for the peers' exports before the run gives up with an error."""
+
+
+class ExperimentSettings(Settings):
+    """A whole experiment."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")
+    description: str = ""
+    seed: int = Field(default=1, ge=0, lt=2**63)
+    rounds: int = Field(default=13, ge=1)
+    baselines: bool = True
+    """Also train every network alone, and all participants in one federation, without chains."""
+    forgeries: bool = True
+    """Attack the links over their RPC before the last exchange."""
+    executor: Literal["serial", "process"] = "process"
+    workers: int = Field(default=0, ge=0)
+    """Worker processes, 0 = one a core."""
+    networks: tuple[NetworkSettings, ...] = Field(min_length=1)
+    links: tuple[LinkSettings, ...] = ()
+    """Empty: every network to every other."""
+    data: DataSettings = DataSettings()
+    training: TrainingSettings = TrainingSettings()
+    exchange: ExchangeSettings = ExchangeSettings()
+    relay: RelaySettings = RelaySettings()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ExperimentSettings:
+        names = [network.name for network in self.networks]
+        if len(set(names)) != len(names):
+            raise ValueError("two networks have one name")
+        for link in self.links:
+            for end in (link.source, link.destination):
+                if end not in names:
+                    raise ValueError(f"link names {end!r}, which is no network of this file")
+            if link.source == link.destination:
+                raise ValueError(f"link from {link.source!r} to itself")
+        return self
+
+    def task(self) -> TaskSettings:
+        """What every network's task trains."""
+        return TaskSettings(
+            seed=self.seed,
+            rounds=self.rounds,
+            shares=tuple(network.capacities for network in self.networks),
+            data=self.data,
+            training=self.training,
+            exchange=self.exchange,
+        )
+
+    def all_links(self) -> tuple[LinkSettings, ...]:
+        """The links, spelt out."""
+        if self.links:
+            return self.links
+        names = [network.name for network in self.networks]
+        return tuple(LinkSettings(source=a, destination=b) for a in names for b in names if a != b)
