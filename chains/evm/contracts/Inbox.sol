@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+import {IPacketReceiver} from "./interfaces/IPacketReceiver.sol";
+import {Domains} from "./libraries/Domains.sol";
+import {MerkleLog} from "./libraries/MerkleLog.sol";
+import {Packet, Packets} from "./libraries/Packets.sol";
+import {LightClient} from "./LightClient.sol";
+import {Code, Refused} from "./types/Code.sol";
+
+/// A packet as it is delivered: its payload, and where it stands in the source's outbox.
+struct PacketProof {
+    Packet packet;
+    bytes payload;
+    uint64 leafIndex;
+    bytes32[] proof;
+}
+
+/// What became of a packet: the application took it, it failed there and may be retried, or it came too late.
+enum Outcome {
+    Applied,
+    Failed,
+    Expired
+}
+
+/// Receives packets from other chains, in the order of docs/protocol.md section 9.
+///
+/// - `deliver`: anyone, all or nothing. A batch is verified whole before any application sees a packet of it, and
+///   every state is written before a call out, so that a re-entrant application finds nothing half done.
+/// - `acceptFrom`: an application, about itself: the one sender on a source whose packets it takes.
+/// - `retry`: anyone, for a packet whose application failed.
+/// - `setHalted`: governance.
+contract Inbox is AccessManaged {
+    /// What an application gets, no more and no less, so that a carrier cannot starve it: a checkpoint with 8 parents
+    /// needs 75,000.
+    uint256 public constant APPLICATION_GAS = 400_000;
+    /// Bytes of an application's failure that are kept in the event.
+    uint256 public constant MAX_REASON = 256;
+
+    uint256 private constant MAX_PROOF = 64;
+
+    struct Link {
+        uint64 nextNonce;
+        bool halted;
+    }
+
+    /// This chain's domain.
+    bytes32 public immutable domain;
+    LightClient public immutable lightClient;
+
+    mapping(bytes32 source => Link) private _links;
+    mapping(bytes32 source => mapping(bytes32 receiver => bytes32 sender)) private _senders;
+    mapping(bytes32 packetId => bool) private _failed;
+
+    event PacketReceived(bytes32 indexed packetId, bytes32 indexed source, uint64 nonce, Outcome outcome, bytes reason);
+    event PacketRetried(bytes32 indexed packetId);
+    event SenderAccepted(bytes32 indexed source, bytes32 indexed receiver, bytes32 sender);
+    event LinkHalted(bytes32 indexed source, bool halted);
+
+    /// The transaction carries too little gas to give an application its `APPLICATION_GAS`.
+    error GasBelowFloor();
+
+    constructor(address authority, LightClient client) AccessManaged(authority) {
+        require(authority != address(0) && address(client) != address(0), Refused(Code.ZeroValue));
+        lightClient = client;
+        domain = client.domain();
+    }
+
+    /// Delivers packets against the outbox of this size, which `finalityProof` finalises unless it is empty.
+    function deliver(bytes32 source, bytes calldata finalityProof, uint64 outboxSize, PacketProof[] calldata packets)
+        external
+    {
+        // 1. Halted or frozen? 2. Size bounds. 3. The finalised outbox is known and fresh.
+        Link storage link = _links[source];
+        require(!link.halted, Refused(Code.Halted));
+        if (!_withinBounds(packets)) {
+            lightClient.requireActive(source);
+            revert Refused(Code.Oversize);
+        }
+        if (finalityProof.length != 0) lightClient.update(source, finalityProof);
+        bytes32 root = lightClient.finalisedRoot(source, outboxSize);
+        // 4. to 10., for every packet; ids of those that are due for dispatch.
+        bytes32[] memory due = new bytes32[](packets.length);
+        uint64 next = link.nextNonce;
+        for (uint256 i = 0; i < packets.length; ++i) {
+            due[i] = _verify(source, next, outboxSize, root, packets[i]);
+            ++next;
+        }
+        link.nextNonce = next;
+        // 11. Dispatch in isolation. 12. Event with the outcome.
+        for (uint256 i = 0; i < packets.length; ++i) {
+            if (due[i] != 0) _dispatch(due[i], packets[i].packet, packets[i].payload);
+        }
+    }
+
+    /// Hands a packet whose application failed to it once more, with all the gas that the caller brings; reverts as
+    /// the application does.
+    function retry(Packet calldata packet, bytes calldata payload) external {
+        bytes32 packetId = Packets.id(packet);
+        require(_failed[packetId], Refused(Code.NothingToRetry));
+        require(!_links[packet.sourceDomain].halted, Refused(Code.Halted));
+        require(_senders[packet.sourceDomain][packet.receiver] == packet.sender, Refused(Code.WrongSender));
+        require(keccak256(payload) == packet.payloadHash, Refused(Code.PayloadMismatch));
+        delete _failed[packetId];
+        emit PacketRetried(packetId);
+        IPacketReceiver(_account(packet.receiver)).onPacket(packetId, packet, payload);
+    }
+
+    /// The caller, an application, takes packets of this sender on this source, and of no other there. Zero: of none.
+    function acceptFrom(bytes32 source, bytes32 sender) external {
+        require(source != 0, Refused(Code.ZeroValue));
+        bytes32 receiver = Domains.endpoint(msg.sender);
+        _senders[source][receiver] = sender;
+        emit SenderAccepted(source, receiver, sender);
+    }
+
+    function setHalted(bytes32 source, bool halted) external restricted {
+        _links[source].halted = halted;
+        emit LinkHalted(source, halted);
+    }
+
+    /// The nonce that the next packet of this source must have, and whether the link is halted.
+    function linkState(bytes32 source) external view returns (uint64 nextNonce, bool halted) {
+        return (_links[source].nextNonce, _links[source].halted);
+    }
+
+    function senderOf(bytes32 source, address receiver) external view returns (bytes32) {
+        return _senders[source][Domains.endpoint(receiver)];
+    }
+
+    /// Whether this packet waits for `retry`.
+    function hasFailed(bytes32 packetId) external view returns (bool) {
+        return _failed[packetId];
+    }
+
+    function _withinBounds(PacketProof[] calldata packets) private pure returns (bool) {
+        if (packets.length > Packets.MAX_BATCH) return false;
+        for (uint256 i = 0; i < packets.length; ++i) {
+            if (packets[i].payload.length > Packets.MAX_PAYLOAD || packets[i].proof.length > MAX_PROOF) return false;
+        }
+        return true;
+    }
+
+    /// Id of a packet that is due for dispatch, zero of one that expired; refuses any other.
+    function _verify(bytes32 source, uint64 next, uint64 outboxSize, bytes32 root, PacketProof calldata delivered)
+        private
+        returns (bytes32 packetId)
+    {
+        Packet calldata packet = delivered.packet;
+        // 4. Version, kind, domains, receiver, the source's registered sender.
+        require(packet.version == Packets.VERSION, Refused(Code.WrongVersion));
+        require(packet.kind == Packets.KIND_CHECKPOINT, Refused(Code.WrongKind));
+        require(packet.sourceDomain == source, Refused(Code.WrongSource));
+        require(packet.destDomain == domain, Refused(Code.WrongDestination));
+        bytes32 sender = _senders[source][packet.receiver];
+        require(sender != 0, Refused(Code.WrongReceiver));
+        require(packet.sender == sender, Refused(Code.WrongSender));
+        // 5. The next nonce.
+        require(packet.nonce >= next, Refused(Code.NonceReplayed));
+        require(packet.nonce == next, Refused(Code.NonceGap));
+        // 6. Packet id recomputed. 7. Inclusion proof. 8. The caller of this consumes the nonce.
+        packetId = Packets.id(packet);
+        MerkleLog.verifyInclusion(packetId, delivered.leafIndex, outboxSize, delivered.proof, root);
+        // 9. Expired?
+        if (packet.expiresAt != 0 && block.number > packet.expiresAt) {
+            emit PacketReceived(packetId, source, next, Outcome.Expired, "");
+            return 0;
+        }
+        // 10. Payload hash; the payload's own rules are the application's.
+        require(keccak256(delivered.payload) == packet.payloadHash, Refused(Code.PayloadMismatch));
+    }
+
+    function _dispatch(bytes32 packetId, Packet calldata packet, bytes calldata payload) private {
+        bytes memory data = abi.encodeCall(IPacketReceiver.onPacket, (packetId, packet, payload));
+        address receiver = _account(packet.receiver);
+        // A call gets at most 63/64 of what is left (EIP-150).
+        require(gasleft() - gasleft() / 64 > APPLICATION_GAS + 5000, GasBelowFloor());
+        bool applied;
+        bytes memory reason;
+        // Solidity's own low-level call copies all return data, which the application chooses and this contract pays.
+        assembly ("memory-safe") {
+            applied := call(APPLICATION_GAS, receiver, 0, add(data, 0x20), mload(data), 0, 0)
+            reason := mload(0x40)
+            let size := 0
+            if iszero(applied) {
+                size := returndatasize()
+                if gt(size, MAX_REASON) { size := MAX_REASON }
+            }
+            mstore(reason, size)
+            returndatacopy(add(reason, 0x20), 0, size)
+            mstore(0x40, add(add(reason, 0x20), MAX_REASON))
+        }
+        if (!applied) _failed[packetId] = true;
+        emit PacketReceived(
+            packetId, packet.sourceDomain, packet.nonce, applied ? Outcome.Applied : Outcome.Failed, reason
+        );
+    }
+
+    /// The contract behind an endpoint that has registered itself, so its padding is clean.
+    function _account(bytes32 endpoint) private pure returns (address) {
+        return address(uint160(uint256(endpoint)));
+    }
+}

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {IFinalityVerifier, TrustState, Finalised, Limits} from "./interfaces/IFinalityVerifier.sol";
+import {Outbox} from "./Outbox.sol";
+import {Code, Refused} from "./types/Code.sol";
+
+/// What this chain believes about others: one client per source domain, each with a verifier (docs/protocol.md section
+/// 8). The verifier judges proofs; state, replay, freshness and freezing are done here, for every scheme alike.
+///
+/// - `create`, `freeze`, `recover`: governance. A freeze is lifted by `recover` alone, with a new trusted state and a
+///   new generation; nothing that an earlier generation believed or signed counts in the next.
+/// - `update`, `submitMisbehaviour`: anyone. Evidence against a committee that has handed over freezes as well.
+/// - `finalisedRoot`: the inbox and anyone. The last `HISTORY` finalised outboxes are known, older ones are refused.
+contract LightClient is AccessManaged {
+    /// Finalised outboxes that proofs are accepted against.
+    uint256 public constant HISTORY = 256;
+
+    struct Client {
+        // Slot 0: what updates change.
+        uint64 epoch;
+        uint64 height;
+        uint64 outboxSize;
+        /// Seconds; a proof cannot put it further ahead than maxDrift, so 40 bits hold it.
+        uint40 timestamp;
+        /// Position of the newest outbox in the ring, and how many of its entries count.
+        uint8 newest;
+        uint16 held;
+        // Slot 1: what governance sets.
+        IFinalityVerifier verifier;
+        bool smallCommittee;
+        bool frozen;
+        uint16 generation;
+        /// Seconds after which a client without news serves no deliveries, and that a source may be ahead of us.
+        uint32 maxAge;
+        uint16 maxDrift;
+        /// Who may convince this client, by (generation, epoch).
+        mapping(uint256 generationAndEpoch => bytes32) authorities;
+        /// Ring of finalised outboxes, sizes ascending from the oldest to the newest. `create` writes all of it, so
+        /// that no update pays for a fresh slot.
+        bytes32[HISTORY] roots;
+        uint64[HISTORY] sizes;
+    }
+
+    /// This chain's domain.
+    bytes32 public immutable domain;
+
+    mapping(bytes32 source => Client) private _clients;
+
+    event ClientCreated(
+        bytes32 indexed source, address verifier, bytes4 scheme, uint16 generation, uint64 epoch, bytes32 authority
+    );
+    event ClientUpdated(bytes32 indexed source, uint64 epoch, Finalised finalised);
+    /// `signers` stand behind both halves of the evidence; empty when governance froze the client.
+    event ClientFrozen(bytes32 indexed source, uint64 epoch, address[] signers);
+    event ClientRecovered(bytes32 indexed source, uint16 generation, uint64 epoch, bytes32 authority);
+
+    constructor(address authority, Outbox outbox) AccessManaged(authority) {
+        require(authority != address(0) && address(outbox) != address(0), Refused(Code.ZeroValue));
+        domain = outbox.domain();
+    }
+
+    /// Starts to follow a source. Costs about 7 million gas once: it writes the whole ring.
+    function create(bytes32 source, IFinalityVerifier verifier, bytes calldata genesis, uint32 maxAge, uint16 maxDrift)
+        external
+        restricted
+    {
+        require(source != 0 && maxAge != 0, Refused(Code.ZeroValue));
+        require(source != domain, Refused(Code.WrongDomain));
+        require(address(verifier).code.length != 0, Refused(Code.UnknownScheme));
+        Client storage client = _clients[source];
+        require(address(client.verifier) == address(0), Refused(Code.AlreadyInitialised));
+        for (uint256 i = 0; i < HISTORY; ++i) {
+            client.roots[i] = bytes32(uint256(1));
+            client.sizes[i] = type(uint64).max;
+        }
+        client.verifier = verifier;
+        client.maxAge = maxAge;
+        client.maxDrift = maxDrift;
+        TrustState memory state = _begin(client, genesis);
+        emit ClientCreated(source, address(verifier), verifier.scheme(), 0, state.epoch, state.authority);
+    }
+
+    /// Takes a finality proof. The one that was accepted last is a no-op: racing relayers lose nothing but gas.
+    function update(bytes32 source, bytes calldata proof) external {
+        Client storage client = _active(source);
+        TrustState memory state = _trusted(client);
+        (TrustState memory next, Finalised memory finalised) =
+            client.verifier.verify(source, state, proof, Limits({time: block.timestamp, maxDrift: client.maxDrift}));
+        if (next.height == state.height) return;
+        if (next.epoch != state.epoch) {
+            client.authorities[_authorityKey(client.generation, next.epoch)] = next.authority;
+        }
+        if (next.outboxSize != state.outboxSize) {
+            uint8 newest;
+            // A ring of 256 positions: overflow is the step from the last to the first.
+            unchecked {
+                newest = client.newest + 1;
+            }
+            client.roots[newest] = next.outboxRoot;
+            client.sizes[newest] = next.outboxSize;
+            client.newest = newest;
+            if (client.held < HISTORY) ++client.held;
+        }
+        client.epoch = next.epoch;
+        client.height = next.height;
+        client.outboxSize = next.outboxSize;
+        client.timestamp = SafeCast.toUint40(next.timestamp);
+        emit ClientUpdated(source, next.epoch, finalised);
+    }
+
+    /// Freezes a client whose source contradicts itself: two proofs of `epoch`, now or later, that cannot both be true.
+    function submitMisbehaviour(bytes32 source, uint64 epoch, bytes calldata first, bytes calldata second) external {
+        Client storage client = _active(source);
+        TrustState memory state = _trusted(client);
+        state.epoch = epoch;
+        state.authority = client.authorities[_authorityKey(client.generation, epoch)];
+        require(state.authority != 0, Refused(Code.WrongEpoch));
+        address[] memory signers = client.verifier.checkMisbehaviour(source, state, first, second);
+        client.frozen = true;
+        emit ClientFrozen(source, epoch, signers);
+    }
+
+    function freeze(bytes32 source) external restricted {
+        Client storage client = _active(source);
+        client.frozen = true;
+        emit ClientFrozen(source, client.epoch, new address[](0));
+    }
+
+    /// A new trusted state in a new generation, which lifts a freeze. Nonces live in the inbox and go on: no packet is
+    /// ever delivered twice.
+    function recover(bytes32 source, bytes calldata genesis) external restricted {
+        Client storage client = _known(source);
+        ++client.generation;
+        client.frozen = false;
+        TrustState memory state = _begin(client, genesis);
+        emit ClientRecovered(source, client.generation, state.epoch, state.authority);
+    }
+
+    /// Root of the source's outbox when it had this size; refuses when the client is frozen or stale, or does not know.
+    function finalisedRoot(bytes32 source, uint64 size) external view returns (bytes32) {
+        Client storage client = _active(source);
+        require(client.outboxSize >= size, Refused(Code.UnknownOutbox));
+        uint256 newest = client.newest;
+        uint256 position = client.outboxSize == size ? newest : _find(client, newest, size);
+        require(block.timestamp <= uint256(client.timestamp) + client.maxAge, Refused(Code.StaleClient));
+        return client.roots[position];
+    }
+
+    /// Returns when there is a client for this source and it is not frozen.
+    function requireActive(bytes32 source) external view {
+        _active(source);
+    }
+
+    /// What is believed about a source, the number of its generation, and whether it is frozen.
+    function clientState(bytes32 source)
+        external
+        view
+        returns (TrustState memory state, uint16 generation, bool frozen)
+    {
+        Client storage client = _known(source);
+        return (_trusted(client), client.generation, client.frozen);
+    }
+
+    function clientConfig(bytes32 source)
+        external
+        view
+        returns (IFinalityVerifier verifier, uint32 maxAge, uint16 maxDrift)
+    {
+        Client storage client = _known(source);
+        return (client.verifier, client.maxAge, client.maxDrift);
+    }
+
+    function _begin(Client storage client, bytes calldata genesis) private returns (TrustState memory state) {
+        state = client.verifier.initialise(genesis);
+        client.epoch = state.epoch;
+        client.height = state.height;
+        client.outboxSize = state.outboxSize;
+        client.timestamp = SafeCast.toUint40(state.timestamp);
+        client.smallCommittee = state.smallCommittee;
+        client.newest = 0;
+        client.held = 1;
+        client.roots[0] = state.outboxRoot;
+        client.sizes[0] = state.outboxSize;
+        client.authorities[_authorityKey(client.generation, state.epoch)] = state.authority;
+    }
+
+    function _known(bytes32 source) private view returns (Client storage client) {
+        client = _clients[source];
+        require(address(client.verifier) != address(0), Refused(Code.Uninitialised));
+    }
+
+    function _active(bytes32 source) private view returns (Client storage client) {
+        client = _known(source);
+        require(!client.frozen, Refused(Code.Frozen));
+    }
+
+    function _trusted(Client storage client) private view returns (TrustState memory) {
+        return TrustState({
+            epoch: client.epoch,
+            height: client.height,
+            timestamp: client.timestamp,
+            outboxSize: client.outboxSize,
+            outboxRoot: client.roots[client.newest],
+            authority: client.authorities[_authorityKey(client.generation, client.epoch)],
+            smallCommittee: client.smallCommittee
+        });
+    }
+
+    /// Position in the ring of the outbox of this size: sizes ascend with age falling, so halve the interval of ages.
+    function _find(Client storage client, uint256 newest, uint64 size) private view returns (uint256 position) {
+        uint256 low = 0;
+        uint256 high = client.held;
+        while (low < high) {
+            uint256 age = (low + high) / 2;
+            position = (newest + HISTORY - age) % HISTORY;
+            uint64 found = client.sizes[position];
+            if (found == size) return position;
+            if (found > size) low = age + 1;
+            else high = age;
+        }
+        revert Refused(Code.UnknownOutbox);
+    }
+
+    function _authorityKey(uint16 generation, uint64 epoch) private pure returns (uint256) {
+        return (uint256(generation) << 64) | epoch;
+    }
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IFinalityVerifier, TrustState, Finalised, Limits} from "../../interfaces/IFinalityVerifier.sol";
+import {MerkleLog} from "../../libraries/MerkleLog.sol";
+import {Signatures} from "../../libraries/Signatures.sol";
+import {Code, Refused} from "../../types/Code.sol";
+import {CommitteeProof, Committees, FinalityStatement} from "./CommitteeProof.sol";
+
+/// CMT1: more than two thirds of a committee signed a finality statement (docs/protocol.md section 8).
+///
+/// Stateless; anyone may call it, and nothing it returns has an effect but through a host. Encodings of genesis and
+/// proof: `CommitteeProof.sol`. Twins: `poft/verification/schemes/cmt1.py`, `primitives/src/committee.rs`; the order of
+/// checks is the same in the three, so that a forgery is refused for the same reason everywhere.
+contract CommitteeVerifier is IFinalityVerifier {
+    using Committees for CommitteeProof;
+
+    function scheme() external pure returns (bytes4) {
+        return "CMT1";
+    }
+
+    /// `genesis` = abi.encode(uint64 epoch, address[] members, bool smallCommittee): the first committee of a source
+    /// of which nothing is known yet.
+    function initialise(bytes calldata genesis) external pure returns (TrustState memory state) {
+        (uint64 epoch, address[] memory members, bool small) = Committees.decodeGenesis(genesis);
+        require(epoch != 0, Refused(Code.ZeroValue));
+        Committees.requireCommittee(members, small);
+        state.epoch = epoch;
+        state.outboxRoot = MerkleLog.EMPTY_ROOT;
+        state.authority = Committees.hash(epoch, members);
+        state.smallCommittee = small;
+    }
+
+    function verify(bytes32 sourceDomain, TrustState calldata state, bytes calldata encoded, Limits calldata limits)
+        external
+        pure
+        returns (TrustState memory next, Finalised memory finalised)
+    {
+        CommitteeProof memory proof = Committees.decode(encoded);
+        FinalityStatement memory said = proof.statement;
+        next = state;
+        finalised = Finalised({
+            height: said.height,
+            blockHash: said.blockHash,
+            stateRoot: said.stateRoot,
+            outboxSize: said.outboxSize,
+            outboxRoot: said.outboxRoot,
+            timestamp: said.timestamp
+        });
+        address[] memory members = proof.members(encoded);
+        require(Committees.hash(state.epoch, members) == state.authority, Refused(Code.CommitteeMismatch));
+        if (_acceptedLast(state, said)) {
+            _requireQuorum(sourceDomain, proof, members, encoded);
+            return (next, finalised);
+        }
+        // The statement follows what is known.
+        require(said.epoch == state.epoch, Refused(Code.WrongEpoch));
+        require(said.height > state.height, Refused(Code.StaleHeight));
+        require(said.outboxSize >= state.outboxSize, Refused(Code.SizeRegression));
+        require(said.outboxSize != state.outboxSize || said.outboxRoot == state.outboxRoot, Refused(Code.RootChanged));
+        require(said.timestamp >= state.timestamp, Refused(Code.TimestampRegression));
+        require(said.timestamp <= limits.time + limits.maxDrift, Refused(Code.TimestampDrift));
+        // A quorum said so.
+        _requireQuorum(sourceDomain, proof, members, encoded);
+        // History was only appended to.
+        MerkleLog.verifyConsistency(
+            state.outboxSize, state.outboxRoot, said.outboxSize, said.outboxRoot, proof.consistency(encoded)
+        );
+        (next.epoch, next.authority) = _handOver(state, proof, encoded);
+        next.height = said.height;
+        next.timestamp = said.timestamp;
+        next.outboxSize = said.outboxSize;
+        next.outboxRoot = said.outboxRoot;
+    }
+
+    /// Contradictions: two statements for one height, or two roots for one size.
+    function checkMisbehaviour(
+        bytes32 sourceDomain,
+        TrustState calldata state,
+        bytes calldata first,
+        bytes calldata second
+    ) external pure returns (address[] memory signers) {
+        CommitteeProof memory a = _requireHalf(sourceDomain, state, first);
+        CommitteeProof memory b = _requireHalf(sourceDomain, state, second);
+        bool oneHeight = a.statement.height == b.statement.height
+            && Committees.structHash(a.statement) != Committees.structHash(b.statement);
+        bool oneSize =
+            a.statement.outboxSize == b.statement.outboxSize && a.statement.outboxRoot != b.statement.outboxRoot;
+        require(oneHeight || oneSize, Refused(Code.NotMisbehaviour));
+        signers = Committees.select(a.members(first), a.bitmap & b.bitmap);
+    }
+
+    function _acceptedLast(TrustState calldata state, FinalityStatement memory said) private pure returns (bool) {
+        return state.height > 0 && said.epoch == state.epoch && said.height == state.height
+            && said.outboxSize == state.outboxSize && said.outboxRoot == state.outboxRoot;
+    }
+
+    function _requireHalf(bytes32 sourceDomain, TrustState calldata state, bytes calldata encoded)
+        private
+        pure
+        returns (CommitteeProof memory proof)
+    {
+        proof = Committees.decode(encoded);
+        address[] memory members = proof.members(encoded);
+        require(Committees.hash(state.epoch, members) == state.authority, Refused(Code.CommitteeMismatch));
+        require(proof.statement.epoch == state.epoch, Refused(Code.WrongEpoch));
+        _requireQuorum(sourceDomain, proof, members, encoded);
+    }
+
+    /// Returns when more than two thirds of the members signed, each bit of the bitmap with its own signature.
+    function _requireQuorum(
+        bytes32 sourceDomain,
+        CommitteeProof memory proof,
+        address[] memory members,
+        bytes calldata encoded
+    ) private pure {
+        uint256 bitmap = proof.bitmap;
+        uint256 count = proof.signatureCount;
+        require(bitmap >> members.length == 0, Refused(Code.BitmapMismatch));
+        require(Committees.bitCount(bitmap) == count, Refused(Code.BitmapMismatch));
+        require(3 * count > 2 * members.length, Refused(Code.QuorumNotReached));
+        bytes32 digest = Committees.digest(proof.statement, sourceDomain);
+        bytes calldata signatures = proof.signatures(encoded);
+        require(signatures.length == count * Signatures.BYTES, Refused(Code.BadSignature));
+        uint256 cursor = 0;
+        for (uint256 i = 0; i < members.length; ++i) {
+            if ((bitmap >> i) & 1 == 0) continue;
+            Signatures.requireSigner(digest, signatures[cursor:cursor + Signatures.BYTES], members[i]);
+            cursor += Signatures.BYTES;
+        }
+    }
+
+    /// (epoch, authority) after the proof.
+    function _handOver(TrustState calldata state, CommitteeProof memory proof, bytes calldata encoded)
+        private
+        pure
+        returns (uint64, bytes32)
+    {
+        bytes32 nextCommittee = proof.statement.nextCommittee;
+        if (nextCommittee == 0) {
+            require(proof.nextCount == 0, Refused(Code.BadHandover));
+            return (state.epoch, state.authority);
+        }
+        address[] memory members = proof.nextMembers(encoded);
+        Committees.requireCommittee(members, state.smallCommittee);
+        require(state.epoch != type(uint64).max, Refused(Code.Malformed));
+        uint64 following = state.epoch + 1;
+        require(Committees.hash(following, members) == nextCommittee, Refused(Code.BadHandover));
+        return (following, nextCommittee);
+    }
+}
