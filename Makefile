@@ -1,0 +1,80 @@
+# PoFT. `make demo` and `make test` set up whatever is missing; `make help` lists the rest.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3.11
+
+.PHONY: help
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: need-python need-node need-cargo
+need-python:
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is missing: install it (Debian: apt-get install python3.11 python3.11-venv) or say PYTHON=/path/to/python3.11" >&2; exit 2; }
+need-node:
+	@command -v node >/dev/null && command -v npm >/dev/null || { echo "Node 20 with npm is missing: install it from nodejs.org or your distribution (package nodejs)" >&2; exit 2; }
+	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) >= 20 ? 0 : 1)' || { echo "Node 20 or newer is needed, $$(node --version) is installed" >&2; exit 2; }
+need-cargo:
+	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust 1.90 or newer (rustup.rs; Debian: apt-get install rustc-web cargo-web)" >&2; exit 2; }
+
+$(VENV)/.stamp: pyproject.toml constraints.txt | need-python
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[train,dev]'
+	touch $@
+
+node_modules/.stamp: package.json package-lock.json | need-node
+	npm install --no-audit --no-fund --loglevel=error
+	touch $@
+
+.PHONY: setup
+setup: $(VENV)/.stamp node_modules/.stamp ## install what the demo needs: Python packages, anvil, forge, chopsticks
+
+.PHONY: demo
+demo: setup ## an EVM and a Substrate network train one model; report in runs/demo
+	$(BIN)/poft run experiments/demo.toml --fresh
+	$(BIN)/poft verify runs/demo
+
+.PHONY: test
+test: setup lint test-contracts test-rust test-python ## everything: lint, contracts, pallets, library, devnets
+
+.PHONY: lint
+lint: setup need-cargo ## ruff, mypy, forge fmt, cargo fmt and clippy
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	cd chains/evm && ../../node_modules/.bin/forge fmt --check
+	cd chains/substrate && cargo fmt --check
+	cd chains/substrate && CARGO_TARGET_DIR=$(CARGO_TARGET) cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
+
+CARGO_TARGET := $(or $(CARGO_TARGET_DIR),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/poft/target)
+
+.PHONY: test-contracts
+test-contracts: setup ## forge tests with gas snapshot
+	cd chains/evm && ../../node_modules/.bin/forge test --offline --isolate
+
+.PHONY: test-rust
+test-rust: need-cargo ## cargo tests of primitives and pallets
+	cd chains/substrate && CARGO_TARGET_DIR=$(CARGO_TARGET) cargo test --quiet --locked --workspace
+
+.PHONY: test-python
+test-python: setup ## pytest: units first, then real devnets
+	$(BIN)/python -m pytest -q tests/unit
+	$(BIN)/python -m pytest -q tests/chains tests/attacks tests/system
+
+.PHONY: vectors
+vectors: setup ## rewrite tests/vectors/*.json from the Python reference
+	$(BIN)/python -m tests.vectors.generate
+
+.PHONY: runtime
+runtime: need-cargo ## rebuild the Substrate runtime's WebAssembly after a change in Rust
+	chains/substrate/build_runtime.sh
+
+.PHONY: bench
+bench: setup ## benchmarks, side by side in one run; JSON in build/bench.json
+	$(BIN)/python -m experiments.bench --output build/bench.json
+
+.PHONY: clean
+clean: ## remove what set-up and builds made; runs/ stays
+	rm -rf $(VENV) node_modules build chains/evm/out chains/evm/cache

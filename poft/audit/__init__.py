@@ -1,0 +1,1 @@
+"""Audits: what a third party checks afterwards, from ledgers and artifact store alone."""

@@ -1,0 +1,1 @@
+"""The `poft` command: thin typer functions that parse, call and print."""
