@@ -137,6 +137,7 @@ def adopt(
         own = merged = None
         code = Code.Ok
         try:
+            check_range(candidate.parameters)
             if policy.kind != "trunk":
                 check_shapes(candidate.parameters, network.shapes)
                 own = measure(network, candidate.parameters, validation)

@@ -41,7 +41,10 @@ def from_floats(tensors: Mapping[str, NDArray[np.float64]]) -> Parameters:
 
 def round_to_grid(name: str, values: NDArray[np.float64]) -> NDArray[np.int64]:
     """One tensor rounded to the grid, halves to even; scaling by 2^28 is exact, so this rounds once."""
-    scaled = np.rint(values * SCALE)
+    if not np.all(np.isfinite(values)):
+        raise Refused(Code.NonFinite, name)
+    limit = BOUND / SCALE
+    scaled = np.rint(np.clip(values, -limit, limit) * SCALE)
     check_magnitude(name, scaled)
     return scaled.astype(np.int64)
 
