@@ -1,7 +1,8 @@
 """What every aggregation rule promises, and what a dishonest minority cannot do.
 
-1. order: participants that come in another order give the same bytes once they are sorted; a rule alone follows its rows
-2. range: no coordinate leaves what the updates span; f dishonest updates cannot drag a robust rule out of the honest span
+1. order: coordinate rules give the same bytes whatever the order of rows (rounds sort them anyway)
+2. range: no coordinate leaves what the updates span; f dishonest updates cannot drag a robust rule out of the
+   honest span
 3. translation: shifting all updates shifts the result
 4. exactness: Gram matrices and means equal those of Python's integers, at the largest values too, on any thread count
 5. refusals: what no rule may see is refused by name

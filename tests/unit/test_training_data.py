@@ -1,4 +1,4 @@
-"""Data: splits are the same for a seed and never overlap, partitions cover everything, missing data says how to get it."""
+"""Data: splits follow the seed and never overlap, partitions cover everything, missing data says how to get it."""
 
 from __future__ import annotations
 
