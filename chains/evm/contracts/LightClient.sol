@@ -10,9 +10,9 @@ import {Code, Refused} from "./types/Code.sol";
 /// What this chain believes about others: one client per source domain, each with a verifier (docs/protocol.md section
 /// 8). The verifier judges proofs; state, replay, freshness and freezing are done here, for every scheme alike.
 ///
-/// - `create`, `freeze`, `recover`: governance. A freeze is lifted by `recover` alone, with a new trusted state and a
-///   new generation; nothing that an earlier generation believed or signed counts in the next.
-/// - `update`, `submitMisbehaviour`: anyone. Evidence against a committee that has handed over freezes as well.
+/// - `create`, `freeze`, `recover`: governance. A freeze is lifted by `recover` alone, with a new trusted state of a
+///   later epoch and a new generation; nothing that an earlier one believed or signed counts in the next.
+/// - `update`, `submitMisbehaviour`: anyone.
 /// - `finalisedRoot`: the inbox and anyone. The last `HISTORY` finalised outboxes are known, older ones are refused.
 contract LightClient is AccessManaged {
     /// Finalised outboxes that proofs are accepted against.
@@ -36,8 +36,8 @@ contract LightClient is AccessManaged {
         /// Seconds after which a client without news serves no deliveries, and that a source may be ahead of us.
         uint32 maxAge;
         uint16 maxDrift;
-        /// Who may convince this client, by (generation, epoch).
-        mapping(uint256 generationAndEpoch => bytes32) authorities;
+        /// Commitment to whoever may convince this client in its epoch.
+        bytes32 authority;
         /// Ring of finalised outboxes, sizes ascending from the oldest to the newest. `create` writes all of it, so
         /// that no update pays for a fresh slot.
         bytes32[HISTORY] roots;
@@ -90,9 +90,7 @@ contract LightClient is AccessManaged {
         (TrustState memory next, Finalised memory finalised) =
             client.verifier.verify(source, state, proof, Limits({time: block.timestamp, maxDrift: client.maxDrift}));
         if (next.height == state.height) return;
-        if (next.epoch != state.epoch) {
-            client.authorities[_authorityKey(client.generation, next.epoch)] = next.authority;
-        }
+        if (next.authority != state.authority) client.authority = next.authority;
         if (next.outboxSize != state.outboxSize) {
             uint8 newest;
             // A ring of 256 positions: overflow is the step from the last to the first.
@@ -111,16 +109,12 @@ contract LightClient is AccessManaged {
         emit ClientUpdated(source, next.epoch, finalised);
     }
 
-    /// Freezes a client whose source contradicts itself: two proofs of `epoch`, now or later, that cannot both be true.
-    function submitMisbehaviour(bytes32 source, uint64 epoch, bytes calldata first, bytes calldata second) external {
+    /// Freezes a client whose source contradicts itself: two proofs, now or later, that cannot both be true.
+    function submitMisbehaviour(bytes32 source, bytes calldata first, bytes calldata second) external {
         Client storage client = _active(source);
-        TrustState memory state = _trusted(client);
-        state.epoch = epoch;
-        state.authority = client.authorities[_authorityKey(client.generation, epoch)];
-        require(state.authority != 0, Refused(Code.WrongEpoch));
-        address[] memory signers = client.verifier.checkMisbehaviour(source, state, first, second);
+        address[] memory signers = client.verifier.checkMisbehaviour(source, _trusted(client), first, second);
         client.frozen = true;
-        emit ClientFrozen(source, epoch, signers);
+        emit ClientFrozen(source, client.epoch, signers);
     }
 
     function freeze(bytes32 source) external restricted {
@@ -133,9 +127,12 @@ contract LightClient is AccessManaged {
     /// ever delivered twice.
     function recover(bytes32 source, bytes calldata genesis) external restricted {
         Client storage client = _known(source);
+        uint64 last = client.epoch;
         ++client.generation;
         client.frozen = false;
         TrustState memory state = _begin(client, genesis);
+        // Statements of the earlier generation name an earlier epoch, so they cannot be replayed.
+        require(state.epoch > last, Refused(Code.WrongEpoch));
         emit ClientRecovered(source, client.generation, state.epoch, state.authority);
     }
 
@@ -184,7 +181,7 @@ contract LightClient is AccessManaged {
         client.held = 1;
         client.roots[0] = state.outboxRoot;
         client.sizes[0] = state.outboxSize;
-        client.authorities[_authorityKey(client.generation, state.epoch)] = state.authority;
+        client.authority = state.authority;
     }
 
     function _known(bytes32 source) private view returns (Client storage client) {
@@ -204,7 +201,7 @@ contract LightClient is AccessManaged {
             timestamp: client.timestamp,
             outboxSize: client.outboxSize,
             outboxRoot: client.roots[client.newest],
-            authority: client.authorities[_authorityKey(client.generation, client.epoch)],
+            authority: client.authority,
             smallCommittee: client.smallCommittee
         });
     }
@@ -222,9 +219,5 @@ contract LightClient is AccessManaged {
             else high = age;
         }
         revert Refused(Code.UnknownOutbox);
-    }
-
-    function _authorityKey(uint16 generation, uint64 epoch) private pure returns (uint256) {
-        return (uint256(generation) << 64) | epoch;
     }
 }

@@ -1,0 +1,339 @@
+"""Development chains: anvil processes that this project starts, resumes and stops.
+
+A devnet lives in a folder: `devnet.json` (what it is, and the pids while it runs), `genesis.json`, `journal.jsonl` (its
+history, see `journal.py`), `anvil.log`. anvil runs detached with one block per transaction and immediate finality; a
+second process keeps the journal. `stop` loses nothing, a kill −9 of anvil at most the blocks of the last 50 ms.
+
+The genesis time is fixed, so that the same name gives the same genesis and, with the same transactions, the same
+addresses; the clock is set to the present afterwards, because other chains check timestamps.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from shutil import rmtree
+
+import psutil
+from eth_account import Account
+from eth_utils.address import to_checksum_address
+
+from poft.chain import ChainSpec, DevnetStatus
+from poft.protocol.domain import evm_domain
+from poft.protocol.errors import ConfigError, Unreachable
+from poft.protocol.hashing import keccak
+from poft.protocol.signatures import key_address
+
+from . import journal
+from .deploy import deploy
+from .rpc import NodeError, Rpc, hex_bytes, read_bytes
+from .sending import Payer
+
+KIND = "evm"
+GOVERNOR = "governor"
+"""Label of the account that governs a devnet and hands out coins."""
+
+_GENESIS_TIME = 1_700_000_000
+_GOVERNOR_WEI = 10**27
+_ACCOUNT_WEI = 10**22
+_GAS_LIMIT = 60_000_000
+"""The block limit of Ethereum's main net in 2026; a client's creation takes 12 million."""
+_READY_SECONDS = 15.0
+_STOP_SECONDS = 10.0
+_ENGINE = "anvil"
+_STATE = "devnet.json"
+_JOURNAL = "journal.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class _Process:
+    """A process of ours: a pid alone may have been given to somebody else since."""
+
+    pid: int
+    started: float
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """`devnet.json`."""
+
+    kind: str
+    name: str
+    chain_id: int
+    port: int
+    engine: str
+    anvil: _Process | None = None
+    keeper: _Process | None = None
+    deployment: dict[str, str] | None = None
+
+    @property
+    def rpc(self) -> str:
+        """URL of the node."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+class EvmDevnet:
+    """Devnets of kind `evm`."""
+
+    def start(self, folder: Path, name: str, port: int, accounts: Sequence[str] = ()) -> ChainSpec:
+        """See `poft.chain.Devnet.start`. A folder whose chain runs already answers with the same spec."""
+        binary = anvil_binary()
+        folder.mkdir(parents=True, exist_ok=True)
+        state = _read(folder)
+        if state is None:
+            state = _State(KIND, name, chain_id_of(name), port, _version(binary))
+        if state.kind != KIND or state.name != name:
+            raise ConfigError(
+                f"{folder} holds the {state.kind} devnet {state.name!r}", "Choose another folder, or remove this one"
+            )
+        if _alive(state.anvil):
+            _require_free_or_same(state, port)
+        else:
+            state = _launch(binary, folder, replace(state, port=port))
+        rpc = Rpc(state.rpc)
+        spec = ChainSpec(
+            name=name,
+            kind=KIND,
+            rpc=(state.rpc,),
+            domain=_domain(rpc, state.chain_id),
+            deployment=state.deployment or {},
+            key=self.account(GOVERNOR),
+            development=True,
+        )
+        if state.deployment is None:
+            spec = deploy(spec)
+        _fund(rpc, spec.key, accounts)
+        # What devnet.json says must be in the journal as well.
+        if not _alive(state.keeper):
+            state = replace(state, keeper=_keep(folder, state))
+        journal.catch_up(rpc, folder / _JOURNAL, journal.read(folder / _JOURNAL))
+        _write(folder, replace(state, deployment=spec.deployment))
+        rpc.close()
+        return spec
+
+    def account(self, label: str) -> str:
+        """See `poft.chain.Devnet.account`."""
+        return hex_bytes(keccak(b"poft/devnet/evm/" + label.encode()))
+
+    def stop(self, folder: Path) -> None:
+        """See `poft.chain.Devnet.stop`."""
+        state = _read(folder)
+        if state is None:
+            raise ConfigError(f"{folder} holds no devnet", "poft devnet up starts one")
+        _end(state.keeper)
+        if _alive(state.anvil):
+            rpc = Rpc(state.rpc)
+            journal.catch_up(rpc, folder / _JOURNAL, journal.read(folder / _JOURNAL))
+            rpc.close()
+        _end(state.anvil)
+        rmtree(folder / "cache", ignore_errors=True)
+        _write(folder, replace(state, anvil=None, keeper=None))
+
+    def status(self, folder: Path) -> DevnetStatus:
+        """See `poft.chain.Devnet.status`."""
+        state = _read(folder)
+        if state is None:
+            raise ConfigError(f"{folder} holds no devnet", "poft devnet up starts one")
+        running = _alive(state.anvil)
+        pid = state.anvil.pid if running and state.anvil else 0
+        return DevnetStatus(state.name, state.kind, state.engine, running, pid, state.rpc, str(folder))
+
+
+def chain_id_of(name: str) -> int:
+    """A chain id for a devnet of this name: two names differ, and none is that of a public chain (below 2³¹)."""
+    return 2**31 + int.from_bytes(keccak(b"poft/devnet/chain/" + name.encode())[:4], "big")
+
+
+def anvil_binary() -> Path:
+    """anvil's own executable in `node_modules`; the script that npm links starts it as a child, whose pid is another.
+
+    Raises:
+        ConfigError: it is not installed.
+    """
+    start = Path(__file__).resolve()
+    for parent in [*start.parents, *Path.cwd().resolve().parents, Path.cwd().resolve()]:
+        found = sorted((parent / "node_modules" / "@foundry-rs").glob("anvil-*/bin/anvil*"))
+        if found:
+            return found[0]
+    raise ConfigError("anvil is not installed", "run make setup")
+
+
+def _launch(binary: Path, folder: Path, state: _State) -> _State:
+    _require_free(state.port)
+    _end(state.keeper)
+    rmtree(folder / "cache", ignore_errors=True)
+    genesis = {
+        "config": {"chainId": state.chain_id},
+        "timestamp": hex(_GENESIS_TIME),
+        "gasLimit": hex(_GAS_LIMIT),
+        "difficulty": "0x0",
+        "alloc": {hex_bytes(key_address(read_bytes(EvmDevnet().account(GOVERNOR)))): {"balance": hex(_GOVERNOR_WEI)}},
+    }
+    (folder / "genesis.json").write_text(json.dumps(genesis, indent=2), encoding="ascii")
+    blocks = journal.read(folder / _JOURNAL)
+    command = [str(binary), "--port", str(state.port), "--host", "127.0.0.1", "--init", str(folder / "genesis.json")]
+    command += ["--chain-id", str(state.chain_id), "--gas-limit", str(_GAS_LIMIT), "--accounts", "0", "--quiet"]
+    # Transactions in the order of arrival, so that a replay orders them alike; `finalized` is two blocks behind.
+    command += ["--order", "fifo", "--slots-in-an-epoch", "1", "--cache-path", str(folder / "cache")]
+    with (folder / "anvil.log").open("ab") as log:
+        child = _detached(command, log.fileno())
+    state = replace(state, anvil=_process(child), keeper=None)
+    _write(folder, state)
+    rpc = Rpc(state.rpc)
+    try:
+        _wait(lambda: rpc.number("eth_chainId") == state.chain_id, child, folder)
+        journal.replay(rpc, blocks)
+        rpc.ask("evm_setTime", int(time.time()))
+    except BaseException:
+        _end(state.anvil)
+        _write(folder, replace(state, anvil=None))
+        raise
+    finally:
+        rpc.close()
+    return state
+
+
+def _keep(folder: Path, state: _State) -> _Process:
+    with (folder / "anvil.log").open("ab") as log:
+        command = [sys.executable, "-m", "chains.evm.journal", state.rpc, str((folder / _JOURNAL).resolve())]
+        return _process(_detached(command, log.fileno()))
+
+
+def _detached(command: Sequence[str], log: int) -> subprocess.Popen[bytes]:
+    # Its own session: Ctrl-C in the terminal of the caller does not reach it.
+    path = os.pathsep.join([str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")])
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+
+
+def _wait(ready: Callable[[], bool], child: subprocess.Popen[bytes], folder: Path) -> None:
+    deadline = time.monotonic() + _READY_SECONDS
+    while time.monotonic() < deadline:
+        if child.poll() is not None:
+            raise ConfigError(f"anvil ended with {child.returncode}", f"See {folder / 'anvil.log'}")
+        try:
+            if ready():
+                return
+        except (Unreachable, NodeError):
+            pass  # not listening yet
+        time.sleep(0.01)
+    raise Unreachable(f"anvil does not answer after {_READY_SECONDS} s; see {folder / 'anvil.log'}")
+
+
+def _fund(rpc: Rpc, governor: str, accounts: Sequence[str]) -> None:
+    payer = Payer(rpc, governor)
+    for secret in accounts:
+        address = to_checksum_address(Account.from_key(secret).address)
+        if rpc.number("eth_getBalance", address, "latest") < _ACCOUNT_WEI // 2:
+            payer.send(address, b"", value=_ACCOUNT_WEI)
+
+
+def _domain(rpc: Rpc, chain_id: int) -> bytes:
+    genesis = rpc.record("eth_getBlockByNumber", "0x0", False)
+    if genesis is None:
+        raise Unreachable(f"{rpc.url} has no genesis block")
+    return evm_domain(read_bytes(genesis["hash"]), chain_id)
+
+
+def _version(binary: Path) -> str:
+    package = json.loads((binary.parents[1] / "package.json").read_text(encoding="utf-8"))
+    return f"{_ENGINE} {package['version']}"
+
+
+def _require_free_or_same(state: _State, port: int) -> None:
+    if port != state.port:
+        raise ConfigError(f"the devnet {state.name!r} runs on port {state.port}", "Stop it to move it to another port")
+
+
+def _require_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise ConfigError(
+                f"port {port} is in use{_user_of(port)}", "Stop that process, or choose another port"
+            ) from error
+
+
+def _user_of(port: int) -> str:
+    try:
+        connections = psutil.net_connections("tcp")
+    except psutil.AccessDenied:
+        return ""
+    pids = {c.pid for c in connections if c.laddr and c.laddr.port == port and c.status == psutil.CONN_LISTEN and c.pid}
+    names = []
+    for pid in sorted(pids):
+        try:
+            names.append(f"{psutil.Process(pid).name()} (pid {pid})")
+        except psutil.NoSuchProcess:
+            continue
+    return f" by {', '.join(names)}" if names else ""
+
+
+def _process(child: subprocess.Popen[bytes]) -> _Process:
+    return _Process(child.pid, psutil.Process(child.pid).create_time())
+
+
+def _alive(process: _Process | None) -> bool:
+    return process is not None and _find(process) is not None
+
+
+def _find(process: _Process) -> psutil.Process | None:
+    try:
+        found = psutil.Process(process.pid)
+        # The same pid with another start time is somebody else's process.
+        same = abs(found.create_time() - process.started) < 1.0
+        return found if same and found.status() != psutil.STATUS_ZOMBIE else None
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _end(process: _Process | None) -> None:
+    found = _find(process) if process else None
+    if found is None:
+        return
+    try:
+        found.send_signal(signal.SIGTERM)
+        found.wait(_STOP_SECONDS)
+    except psutil.NoSuchProcess:
+        return
+    except psutil.TimeoutExpired:
+        found.kill()
+        found.wait(_STOP_SECONDS)
+
+
+def _read(folder: Path) -> _State | None:
+    path = folder / _STATE
+    if not path.exists():
+        return None
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        known = {key: stored[key] for key in ("kind", "name")}
+        if known["kind"] != KIND:
+            return _State(known["kind"], known["name"], 0, 0, "")
+        processes = {k: _Process(**stored[k]) if stored[k] else None for k in ("anvil", "keeper")}
+        return _State(**{**stored, **processes})
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path} is not a devnet's state", "Remove the folder to begin again") from error
+
+
+def _write(folder: Path, state: _State) -> None:
+    path = folder / _STATE
+    draft = path.with_suffix(".draft")
+    draft.write_text(json.dumps(asdict(state), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    draft.replace(path)

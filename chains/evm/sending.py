@@ -1,0 +1,150 @@
+"""How transactions are sent: one payer, one transaction at a time, nothing spent on what would be refused.
+
+A transaction is estimated first, which runs it: a refusal comes back then, with the ledger's code, and costs nothing.
+Sent, it is waited for; when it stays out of a block for `REPLACE_SECONDS` (fees rose, or it was dropped), it is sent
+again under the same nonce for a quarter more. The nonce is always the account's count on the ledger, so what an earlier
+process left in the pool is replaced and nothing queues behind it. A payer's key belongs to one process.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+from eth_utils.address import to_checksum_address
+
+from poft.chain import Receipt
+from poft.protocol.errors import ChainError, ConfigError, Rejected, Unreachable
+
+from .rpc import NodeError, Object, Rpc, hex_bytes, quantity, refusal
+
+REPLACE_SECONDS = 20.0
+"""More than one block of every chain that is meant to be used (1 to 12 s)."""
+GIVE_UP_SECONDS = 180.0
+"""Eight replacements, 6 times the first fee."""
+
+_BUMP = (5, 4)
+_PRIORITY_WEI = 10**9
+_POLL_FIRST, _POLL_LONGEST = 0.001, 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Mined:
+    """A transaction in a block, and the record that the node has of it."""
+
+    receipt: Receipt
+    record: Object
+
+
+class Payer:
+    """An account that pays on one endpoint."""
+
+    def __init__(self, rpc: Rpc, key: str) -> None:
+        if not key:
+            raise ConfigError("this chain's spec has no key", "Set `key` to send transactions")
+        try:
+            self._account: LocalAccount = Account.from_key(key)
+        except Exception as error:  # eth-keys raises its own ValidationError, binascii.Error and ValueError
+            raise ConfigError("the key is not a private key of 32 bytes", "Write it as 0x and 64 digits") from error
+        self._rpc = rpc
+        self._chain_id = rpc.number("eth_chainId")
+
+    @property
+    def address(self) -> str:
+        """The account's address."""
+        return to_checksum_address(self._account.address)
+
+    def send(self, to: str | None, data: bytes, value: int = 0) -> Mined:
+        """Sends a transaction and waits until it is in a block; `to` is None for a contract's creation.
+
+        Raises:
+            Rejected: the ledger refuses it (nothing was sent), or it failed in a block after all.
+            Unreachable: the node does not answer, or no block takes it.
+        """
+        while True:
+            nonce = self._count()
+            call: dict[str, object] = {"from": self.address, "data": hex_bytes(data), "value": hex(value)}
+            if to is not None:
+                call["to"] = to
+            try:
+                gas = self._rpc.number("eth_estimateGas", call)
+            except NodeError as error:
+                raise refusal(error) from error
+            # Between the estimate and the block the state may move: a margin, of which the rest is not charged.
+            mined = self._settle(to, data, value, nonce, gas + gas // 4 + 30_000)
+            if mined is not None:
+                return mined
+
+    def _settle(self, to: str | None, data: bytes, value: int, nonce: int, gas: int) -> Mined | None:
+        """Sends under this nonce until a block has it; None when something else took the nonce."""
+        fees = self._fees()
+        sent: dict[str, int] = {}
+        started = attempt = time.monotonic()
+        transaction, size = self._submit(to, data, value, nonce, gas, fees)
+        sent[transaction] = size
+        pause = _POLL_FIRST
+        while True:
+            for known, bytes_sent in sent.items():
+                record = self._rpc.record("eth_getTransactionReceipt", known)
+                if record is not None:
+                    return _mined(record, bytes_sent)
+            now = time.monotonic()
+            if now - started > 1.0 and self._count() > nonce:
+                if any(self._rpc.record("eth_getTransactionReceipt", known) for known in sent):
+                    continue
+                return None
+            if now - started > GIVE_UP_SECONDS:
+                raise Unreachable(f"{self._rpc.url}: no block took {transaction} in {GIVE_UP_SECONDS:.0f} s")
+            if now - attempt > REPLACE_SECONDS:
+                fees = {name: fee * _BUMP[0] // _BUMP[1] + 1 for name, fee in fees.items()}
+                transaction, size = self._submit(to, data, value, nonce, gas, fees)
+                sent[transaction], attempt = size, now
+            time.sleep(pause)
+            pause = min(pause * 1.5, _POLL_LONGEST)
+
+    def _submit(
+        self, to: str | None, data: bytes, value: int, nonce: int, gas: int, fees: dict[str, int]
+    ) -> tuple[str, int]:
+        """Hash and size of the transaction that the node took; raises the fees until it takes one."""
+        for _ in range(20):
+            fields: dict[str, object] = {"nonce": nonce, "gas": gas, "value": value, "data": data, **fees}
+            fields["chainId"] = self._chain_id
+            if to is not None:
+                fields["to"] = to
+            if "maxFeePerGas" in fees:
+                fields["type"] = 2
+            signed = self._account.sign_transaction(fields)  # type: ignore[no-untyped-call]
+            raw, own_hash = bytes(signed.raw_transaction), hex_bytes(bytes(signed.hash))
+            try:
+                self._rpc.text("eth_sendRawTransaction", hex_bytes(raw))
+                return own_hash, len(raw)
+            except NodeError as error:
+                # No number tells these three apart: clients share one for everything, but the words are all alike.
+                words = str(error).lower()
+                if "already known" in words or "already imported" in words or "nonce too low" in words:
+                    return own_hash, len(raw)
+                if "underpriced" not in words:
+                    raise refusal(error) from error
+            fees.update({name: fee * _BUMP[0] // _BUMP[1] + 1 for name, fee in fees.items()})
+        raise ChainError(f"{self._rpc.url} calls every fee too low, the last was {fees}")
+
+    def _fees(self) -> dict[str, int]:
+        head = self._rpc.record("eth_getBlockByNumber", "latest", False)
+        base = head.get("baseFeePerGas") if head else None
+        if base is None:
+            return {"gasPrice": self._rpc.number("eth_gasPrice")}
+        # Twice the base fee outlasts six full blocks.
+        return {"maxFeePerGas": 2 * quantity(base) + _PRIORITY_WEI, "maxPriorityFeePerGas": _PRIORITY_WEI}
+
+    def _count(self) -> int:
+        return self._rpc.number("eth_getTransactionCount", self.address, "latest")
+
+
+def _mined(record: Object, sent_bytes: int) -> Mined:
+    height = quantity(record["blockNumber"])
+    if quantity(record["status"]) != 1:
+        raise Rejected(f"transaction {record['transactionHash']} failed in block {height}")
+    receipt = Receipt(str(record["transactionHash"]), height, quantity(record["gasUsed"]), sent_bytes)
+    return Mined(receipt, record)
