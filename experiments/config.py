@@ -45,7 +45,7 @@ class RelaySettings(Settings):
 
     attestors: int = Field(default=4, ge=1, le=64, description="attestors of each chain")
     relayers: int = Field(default=2, ge=1, le=16)
-    max_drift: int = Field(default=86_400, ge=1)
+    max_drift: int = Field(default=43_200, ge=1, lt=65_536)
     """Seconds that a source's clock may run ahead: devnets that make blocks on demand leave the wall clock behind."""
     staleness: int = Field(default=7 * 86_400, ge=1)
     """Seconds of the destination's time after which an unrefreshed client takes nothing more."""

@@ -1,0 +1,235 @@
+"""Attestors and relayers of a run as separate processes: their files, their start, their end.
+
+Every service has a folder with its configuration, key, state, log and pid. A service that a killed run left behind is
+ended before its successor starts: two processes must not share a signing journal.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import httpx
+import psutil
+
+from poft.chain import ChainSpec, devnet
+from poft.protocol.errors import ConfigError, Unreachable
+from poft.protocol.hashing import keccak
+from poft.protocol.signatures import key_address
+from relayers.config import (
+    AttestorSettings,
+    Committee,
+    LinkSettings,
+    RelayerSettings,
+    SourceSettings,
+    chain_settings,
+    to_toml,
+)
+from relayers.keys import write_devnet_key
+
+START_SECONDS = 60.0
+STOP_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Attestor:
+    """An attestor of a run: its devnet key, and where it serves what it signed."""
+
+    name: str
+    key: bytes
+    url: str
+
+    @property
+    def address(self) -> bytes:
+        """Its seat in the committee."""
+        return key_address(self.key)
+
+
+def attestor_keys(seed: int, network: str, count: int) -> list[bytes]:
+    """The devnet keys of a chain's attestors, in committee order (by address): public knowledge."""
+    keys = [keccak(f"poft/devnet/attestor/{seed}/{network}/{i}".encode()) for i in range(count)]
+    return sorted(keys, key=key_address)
+
+
+class Service:
+    """One process of a run: `poft COMMAND --config FOLDER/COMMAND.toml`."""
+
+    def __init__(self, folder: Path, command: str, url: str) -> None:
+        self.name = folder.name
+        self.url = url
+        self._folder = folder
+        self._command = command
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Starts the process; `wait_ready` waits for it."""
+        end_leftover(self._folder)
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "poft.cli.main", self._command),
+                    *("--config", str(self._folder / f"{self._command}.toml"), "--with-parent"),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        (self._folder / "pid").write_text(str(self._process.pid))
+
+    def wait_ready(self) -> None:
+        """Returns when /health answers.
+
+        Raises:
+            ConfigError: the process ended; its last words are in the message.
+            Unreachable: it did not answer in time.
+        """
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            self.check()
+            try:
+                if httpx.get(f"{self.url}/health", timeout=2.0).is_success:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.05)
+        raise Unreachable(f"{self.name} did not answer within {START_SECONDS:.0f} s; see {self._folder / 'log'}")
+
+    def check(self) -> None:
+        """Raises `ConfigError` when the process has ended by itself."""
+        if self._process is not None and (status := self._process.poll()) is not None:
+            lines = (self._folder / "log").read_text(errors="replace").strip().splitlines()[-3:]
+            raise ConfigError(
+                f"{self.name} ended with status {status}: {' / '.join(lines)}", f"Log: {self._folder}/log"
+            )
+
+    def kick(self) -> None:
+        """Asks the service to look at its chains now; a service that is busy will look anyway."""
+        try:
+            httpx.post(f"{self.url}/kick", timeout=1.0)
+        except httpx.TransportError:
+            return
+
+    def stop(self) -> None:
+        """Ends the process, politely first."""
+        if self._process is None:
+            return
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait(STOP_SECONDS)
+        self._process = None
+        (self._folder / "pid").unlink(missing_ok=True)
+
+
+def end_leftover(folder: Path) -> None:
+    """Ends the process that an earlier run started in this folder, if it still runs."""
+    try:
+        process = psutil.Process(int((folder / "pid").read_text()))
+        if str(folder) not in " ".join(process.cmdline()):
+            return
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(STOP_SECONDS)
+        except psutil.TimeoutExpired:
+            process.kill()
+            process.wait(STOP_SECONDS)
+    except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
+        return
+
+
+def prepare_attestors(
+    folder: Path, seed: int, network: str, spec: ChainSpec, count: int
+) -> tuple[list[Attestor], list[Service]]:
+    """Writes the files of a chain's attestors; a journal that lies there stays."""
+    attestors, services = [], []
+    for i, key in enumerate(attestor_keys(seed, network, count)):
+        place = folder / f"attestor-{network}-{i}"
+        place.mkdir(parents=True, exist_ok=True)
+        listen = f"127.0.0.1:{free_port()}"
+        write_devnet_key(place / "key", "0x" + key.hex())
+        settings = AttestorSettings(
+            chain=chain_settings(replace(spec, key="")), key_file="key", listen=listen, state="journal.sqlite"
+        )
+        _write(place / "attest.toml", to_toml(settings))
+        attestors.append(Attestor(place.name, key, f"http://{listen}"))
+        services.append(Service(place, "attest", f"http://{listen}"))
+    return attestors, services
+
+
+def prepare_relayers(
+    folder: Path,
+    specs: Mapping[str, ChainSpec],
+    attestors: Mapping[str, Sequence[Attestor]],
+    links: Sequence[tuple[str, str]],
+    count: int,
+) -> list[Service]:
+    """Writes the files of the relayers, each with accounts of its own on every chain."""
+    services = []
+    for i in range(count):
+        place = folder / f"relayer-{i}"
+        place.mkdir(parents=True, exist_ok=True)
+        listen = f"127.0.0.1:{free_port()}"
+        chains = [
+            chain_settings(replace(spec, name=name, key=relayer_account(spec.kind, i))) for name, spec in specs.items()
+        ]
+        sources = [
+            SourceSettings(
+                chain=name,
+                attestors=tuple(one.url for one in attestors[name]),
+                committees=(Committee(epoch=1, members=tuple("0x" + one.address.hex() for one in attestors[name])),),
+            )
+            for name in sorted({source for source, _ in links})
+        ]
+        settings = RelayerSettings(
+            chains=tuple(chains),
+            sources=tuple(sources),
+            links=tuple(LinkSettings(source=a, destination=b) for a, b in links),
+            listen=listen,
+            state="queue.sqlite",
+        )
+        _write(place / "relay.toml", to_toml(settings))
+        services.append(Service(place, "relay", f"http://{listen}"))
+    return services
+
+
+def relayer_account(kind: str, index: int) -> str:
+    """The devnet account that a relayer pays with."""
+    return devnet(kind).account(f"relayer-{index}")
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def start_all(services: Sequence[Service]) -> None:
+    """Starts services side by side and waits until all of them answer."""
+    for service in services:
+        service.start()
+    for service in services:
+        service.wait_ready()
+
+
+def stop_all(services: Sequence[Service]) -> None:
+    """Stops services, whatever state they are in."""
+    for service in services:
+        service.stop()
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_suffix(".partial")
+    partial.touch(mode=0o600)
+    partial.write_text(text)
+    partial.replace(path)
