@@ -22,18 +22,17 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from shutil import rmtree
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 from eth_account import Account
 from eth_utils.address import to_checksum_address
 
 from poft.chain import ChainSpec, DevnetStatus
-from poft.protocol.domain import evm_domain
 from poft.protocol.errors import ConfigError, Unreachable
 from poft.protocol.hashing import keccak
 from poft.protocol.signatures import key_address
 
 from . import journal
-from .deploy import deploy
+from .deploy import chain_domain, deploy
 from .rpc import NodeError, Rpc, hex_bytes, read_bytes
 from .sending import Payer
 
@@ -95,15 +94,23 @@ class EvmDevnet:
                 f"{folder} holds the {state.kind} devnet {state.name!r}", "Choose another folder, or remove this one"
             )
         if _alive(state.anvil):
-            _require_free_or_same(state, port)
-        else:
-            state = _launch(binary, folder, replace(state, port=port))
+            _require_same(state, port)
+            return self._complete(folder, state, accounts)
+        state = _launch(binary, folder, replace(state, port=port))
+        try:
+            return self._complete(folder, state, accounts)
+        except BaseException:  # whatever it was, also Ctrl-C: nothing that was started here stays behind
+            self.stop(folder)
+            raise
+
+    def _complete(self, folder: Path, state: _State, accounts: Sequence[str]) -> ChainSpec:
+        """Contracts, coins and the keeper of a chain that answers."""
         rpc = Rpc(state.rpc)
         spec = ChainSpec(
-            name=name,
+            name=state.name,
             kind=KIND,
             rpc=(state.rpc,),
-            domain=_domain(rpc, state.chain_id),
+            domain=chain_domain(rpc),
             deployment=state.deployment or {},
             key=self.account(GOVERNOR),
             development=True,
@@ -111,10 +118,10 @@ class EvmDevnet:
         if state.deployment is None:
             spec = deploy(spec)
         _fund(rpc, spec.key, accounts)
-        # What devnet.json says must be in the journal as well.
-        if not _alive(state.keeper):
-            state = replace(state, keeper=_keep(folder, state))
+        # What devnet.json says is in the journal as well; two writers would spoil it.
+        _end(state.keeper)
         journal.catch_up(rpc, folder / _JOURNAL, journal.read(folder / _JOURNAL))
+        state = replace(state, keeper=_keep(folder, state))
         _write(folder, replace(state, deployment=spec.deployment))
         rpc.close()
         return spec
@@ -202,8 +209,9 @@ def _launch(binary: Path, folder: Path, state: _State) -> _State:
 
 
 def _keep(folder: Path, state: _State) -> _Process:
+    pid = str(state.anvil.pid if state.anvil else 0)
+    command = [sys.executable, "-m", "chains.evm.journal", state.rpc, pid, str((folder / _JOURNAL).resolve())]
     with (folder / "anvil.log").open("ab") as log:
-        command = [sys.executable, "-m", "chains.evm.journal", state.rpc, str((folder / _JOURNAL).resolve())]
         return _process(_detached(command, log.fileno()))
 
 
@@ -242,19 +250,12 @@ def _fund(rpc: Rpc, governor: str, accounts: Sequence[str]) -> None:
             payer.send(address, b"", value=_ACCOUNT_WEI)
 
 
-def _domain(rpc: Rpc, chain_id: int) -> bytes:
-    genesis = rpc.record("eth_getBlockByNumber", "0x0", False)
-    if genesis is None:
-        raise Unreachable(f"{rpc.url} has no genesis block")
-    return evm_domain(read_bytes(genesis["hash"]), chain_id)
-
-
 def _version(binary: Path) -> str:
     package = json.loads((binary.parents[1] / "package.json").read_text(encoding="utf-8"))
     return f"{_ENGINE} {package['version']}"
 
 
-def _require_free_or_same(state: _State, port: int) -> None:
+def _require_same(state: _State, port: int) -> None:
     if port != state.port:
         raise ConfigError(f"the devnet {state.name!r} runs on port {state.port}", "Stop it to move it to another port")
 

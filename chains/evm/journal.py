@@ -1,6 +1,6 @@
 """A devnet's history on disk: what anvil would need to be told to build the same chain again.
 
-    python -m chains.evm.journal URL FILE     follow the chain until it goes away
+    python -m chains.evm.journal URL PID FILE     follow the chain until the process with this pid ends
 
 anvil keeps its chain in memory. Its own `--state` rewrites one file with everything, which a kill −9 can leave cut off,
 and with the old states that `eth_getProof` needs it is 60 MB after 500 blocks. But anvil is deterministic: the same
@@ -20,14 +20,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]
+
 from poft.protocol.errors import ArtifactError, Unreachable
 
 from .rpc import NodeError, Rpc, quantity
 
 POLL_SECONDS = 0.05
 """What a kill −9 of anvil can lose; asking costs a millisecond."""
-PATIENCE = 2.0
-"""Seconds without an answer after which the chain counts as gone."""
+PATIENCE = 5.0
+"""Seconds to wait for one answer; then the process is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +109,16 @@ def replay(rpc: Rpc, blocks: Sequence[Block]) -> None:
     rpc.ask("evm_setAutomine", True)
 
 
-def follow(url: str, path: Path) -> None:
-    """Keeps the journal of a running chain until the chain goes away."""
+def follow(url: str, pid: int, path: Path) -> None:
+    """Keeps the journal of a running chain until its process has ended."""
     rpc, blocks, head = Rpc(url, timeout=PATIENCE), read(path), -1
     while True:
         try:
             if (now := rpc.number("eth_blockNumber")) != head:
                 blocks, head = catch_up(rpc, path, blocks), now
         except (Unreachable, NodeError):
-            return
+            if not psutil.pid_exists(pid):
+                return
         time.sleep(POLL_SECONDS)
 
 
@@ -148,4 +151,4 @@ def _write(path: Path, text: str, mode: str) -> None:
 
 
 if __name__ == "__main__":
-    follow(sys.argv[1], Path(sys.argv[2]))
+    follow(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import cast
 
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
+from eth_account.types import TransactionDictType
 from eth_utils.address import to_checksum_address
 
 from poft.chain import Receipt
@@ -109,13 +111,13 @@ class Payer:
     ) -> tuple[str, int]:
         """Hash and size of the transaction that the node took; raises the fees until it takes one."""
         for _ in range(20):
-            fields: dict[str, object] = {"nonce": nonce, "gas": gas, "value": value, "data": data, **fees}
+            fields: dict[str, int | str | bytes] = {"nonce": nonce, "gas": gas, "value": value, "data": data, **fees}
             fields["chainId"] = self._chain_id
             if to is not None:
-                fields["to"] = to
+                fields["to"] = to_checksum_address(to)
             if "maxFeePerGas" in fees:
                 fields["type"] = 2
-            signed = self._account.sign_transaction(fields)  # type: ignore[no-untyped-call]
+            signed = self._account.sign_transaction(cast(TransactionDictType, fields))
             raw, own_hash = bytes(signed.raw_transaction), hex_bytes(bytes(signed.hash))
             try:
                 self._rpc.text("eth_sendRawTransaction", hex_bytes(raw))

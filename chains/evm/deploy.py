@@ -1,0 +1,79 @@
+"""Deploys the contracts and gives out the roles, in the order of README.md.
+
+Addresses follow from the payer and its nonce, so a new devnet has the same ones every time. Once this returns, the
+payer is the administrator of `Authority`; on a network that others rely on, it grants that role to a Governor or a
+multi-signature account and renounces it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from eth_utils.address import to_canonical_address, to_checksum_address
+
+from poft.chain import ChainSpec
+from poft.protocol.domain import evm_domain
+from poft.protocol.errors import Code, Refused, Unreachable
+
+from .artifacts import artifact
+from .rpc import Rpc, read_bytes
+from .sending import Payer
+
+SENDER = 1
+EXPORTER = 2
+"""Roles of `Authority.sol`."""
+
+FIRST_BLOCK = "firstBlock"
+"""Key in a deployment of the height at which its history begins (0x hex): logs are not looked for below it."""
+
+
+def chain_domain(rpc: Rpc) -> bytes:
+    """Domain of the chain behind an endpoint, from its chain id and the hash of its block 0."""
+    genesis = rpc.record("eth_getBlockByNumber", "0x0", False)
+    if genesis is None:
+        raise Unreachable(f"{rpc.url} has no genesis block")
+    return evm_domain(read_bytes(genesis["hash"]), rpc.number("eth_chainId"))
+
+
+def deploy(spec: ChainSpec) -> ChainSpec:
+    """A fresh deployment on the chain of a spec, paid and governed by its key; returns the spec that has its addresses.
+
+    Raises:
+        Refused: WrongDomain, another chain answers.
+    """
+    rpc = Rpc(spec.rpc[0])
+    domain = chain_domain(rpc)
+    if spec.domain and spec.domain != domain:
+        raise Refused(Code.WrongDomain, spec.rpc[0], "another chain answers")
+    genesis = rpc.record("eth_getBlockByNumber", "0x0", False)
+    assert genesis is not None  # chain_domain read it
+    payer = Payer(rpc, spec.key)
+    placed: dict[str, str] = {}
+
+    def create(name: str, *arguments: object) -> str:
+        mined = payer.send(None, artifact(name).creation(*arguments))
+        placed.setdefault(FIRST_BLOCK, hex(mined.receipt.height))
+        placed[name] = to_checksum_address(str(mined.record["contractAddress"]))
+        return placed[name]
+
+    authority = create("Authority", payer.address)
+    outbox = create("Outbox", authority, read_bytes(genesis["hash"]))
+    create("CommitteeVerifier")
+    light_client = create("LightClient", authority, outbox)
+    inbox = create("Inbox", authority, light_client)
+    registry = create("CheckpointRegistry", authority, outbox, inbox)
+    federation = create("Federation", authority, registry, spec.name)
+    _give(payer, authority, outbox, "Outbox", ("send",), SENDER, registry)
+    _give(payer, authority, registry, "CheckpointRegistry", ("declareTask", "exportCheckpoint"), EXPORTER, federation)
+    rpc.close()
+    return replace(spec, domain=domain, deployment=placed)
+
+
+def _give(
+    payer: Payer, authority: str, target: str, contract: str, functions: tuple[str, ...], role: int, holder: str
+) -> None:
+    """Makes `holder` the one who may call these functions of `target`."""
+    manager = artifact("Authority")
+    selectors = [artifact(contract).selector(function) for function in functions]
+    payer.send(authority, manager.call("setTargetFunctionRole", target, selectors, role))
+    payer.send(authority, manager.call("grantRole", role, to_canonical_address(holder), 0))
