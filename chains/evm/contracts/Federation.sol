@@ -424,9 +424,10 @@ contract Federation is Members {
         }
     }
 
-    /// Indices come from member lists, which have at most 64 entries.
     function _bit(uint256 index) private pure returns (uint64) {
-        return uint64(1) << index;
+        // Indices come from member lists, which have at most 64 entries.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        return uint64(uint256(1) << index);
     }
 
     function _all(uint256 count) private pure returns (uint64) {
