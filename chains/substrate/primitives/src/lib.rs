@@ -1,0 +1,42 @@
+//! The cross-chain protocol of `docs/protocol.md`, without FRAME: what the pallets host and the runtime executes.
+//!
+//! | module | rule | twins |
+//! |---|---|---|
+//! | [`code`] | why something is refused | `poft/protocol/errors.py`, `Code.sol` |
+//! | [`abi`] | `abi.encode` of static structs, EIP-712 | `poft/protocol/structs.py` |
+//! | [`log`] | the Merkle log | `poft/protocol/merkle.py`, `MerkleLog.sol` |
+//! | [`domain`] | domains, endpoints, ids | `poft/protocol/domain.py`, `Domains.sol` |
+//! | [`packet`], [`receive`] | packets and how one is received | `poft/protocol/packet.py`, `poft/verification/receive.py` |
+//! | [`checkpoint`] | checkpoints and the payload that announces one | `poft/protocol/checkpoint.py`, `Checkpoints.sol` |
+//! | [`signature`] | secp256k1 recovery under the protocol's rules | `poft/protocol/signatures.py`, `Signatures.sol` |
+//! | [`finality`], [`verifier`], [`committee`] | finality statements, the plug-in point, scheme CMT1 | `poft/verification/`, `CommitteeVerifier.sol` |
+//! | [`statements`] | what participants sign | `poft/protocol/statements.py`, `Statements.sol` |
+//!
+//! Nothing here panics on input, reads storage or knows the time. Lists arrive as `Vec` and are refused by name
+//! (`Oversize`) rather than by a decoder, so that a forgery meets the same code on every chain.
+
+#![cfg_attr(not(feature = "std"), no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod abi;
+pub mod checkpoint;
+pub mod code;
+pub mod committee;
+pub mod domain;
+pub mod finality;
+pub mod log;
+pub mod packet;
+pub mod receive;
+pub mod signature;
+pub mod statements;
+pub mod verifier;
+
+pub use code::Code;
+pub use sp_core::{H160, H256};
+
+/// keccak-256, the hash of the protocol.
+pub fn keccak(data: &[u8]) -> H256 {
+    H256(sp_io::hashing::keccak_256(data))
+}
