@@ -190,6 +190,11 @@ class Chain(Protocol):
         ...
 
     @property
+    def cost_unit(self) -> str:
+        """What `Receipt.cost` counts: "gas" or "ps of ref_time"."""
+        ...
+
+    @property
     def endpoint(self) -> bytes:
         """Sender and receiver of this chain's checkpoint packets."""
         ...

@@ -301,7 +301,9 @@ class Network:
         ]
         if statements:
             self._timed("chain", lambda: self.chain.submit_votes(self.task, statements))
-        self._timed("chain", lambda: self.chain.finalise(self.task, checkpoint, parents))
+        receipt = self._timed("chain", lambda: self.chain.finalise(self.task, checkpoint, parents))
+        if record.round % self._settings.exchange.every == 0:
+            self._say("export", round=record.round, ledger_bytes=self.chain.ledger_bytes([receipt]))
         self._say(
             "round final",
             round=record.round,

@@ -1,0 +1,39 @@
+"""`poft run` on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def run(
+    experiment: Annotated[Path, typer.Argument(help="TOML file of the experiment, e.g. experiments/demo.toml.")],
+    output: Annotated[Path | None, typer.Option(help="Folder of the run; default runs/NAME.")] = None,
+    fresh: Annotated[bool, typer.Option(help="Drop an earlier run in that folder instead of resuming it.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print events and the report as JSON lines.")] = False,
+) -> None:
+    """Run an experiment on real chains, or resume it where it was stopped."""
+    import json as codec
+    import signal
+    import threading
+
+    from experiments.config import ExperimentSettings
+    from experiments.report import summary
+    from experiments.run import run_experiment
+    from poft.cli.output import print_table
+    from poft.config import load
+
+    def stop(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, stop)
+    settings = load(experiment, ExperimentSettings)
+    report = run_experiment(settings, output or Path("runs") / settings.name, fresh=fresh, as_json=json)
+    record = codec.loads(report.read_text())
+    if json:
+        print(codec.dumps({"event": "report", **record}))
+    else:
+        print_table(f"{settings.name}: {report.parent / 'report.html'}", ("", ""), summary(record))

@@ -1,0 +1,362 @@
+"""`poft run`: starts chains, attestors and relayers, lets the networks train, attacks the links, and reports.
+
+Everything lives in the run's folder, so a run that was interrupted or killed goes on when it is started again:
+
+    experiment.json     the resolved configuration
+    chains/NETWORK/     a devnet's state, and spec.json: how to reach the chain
+    store/NETWORK/      artifacts by digest
+    services/NAME/      configuration, key, journal, log of an attestor or relayer
+    history.jsonl       what happened
+    baselines.json, forgeries.json, report.*   results, written when they are complete
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TypeVar
+
+from experiments.baselines import Curve, isolated, pooled
+from experiments.config import ExperimentSettings, NetworkSettings
+from experiments.forgeries import Forgery, LinkUnderAttack, attack
+from experiments.journal import Journal
+from experiments.report import write_report
+from experiments.services import (
+    Attestor,
+    Service,
+    prepare_attestors,
+    prepare_relayers,
+    relayer_account,
+    start_all,
+    stop_all,
+)
+from poft.chain import Chain, ChainSpec, Peer, Phase, connect, devnet
+from poft.chain_spec import read_spec, write_spec
+from poft.config import canonical
+from poft.federation import executors
+from poft.federation.executors import Executor
+from poft.federation.simulation import Network, Progress
+from poft.federation.task import workspace
+from poft.model.store import ArtifactStore
+from poft.protocol.errors import ChainError, Code, ConfigError, PoftError, Refused
+from poft.verification.schemes.cmt1 import CommitteeGenesis
+
+IDLE_SECONDS = 0.05
+_T = TypeVar("_T")
+
+
+class Interrupted(PoftError):
+    """Somebody asked the run to stop; it can be resumed."""
+
+
+class Run:
+    """One run of an experiment in a folder. `stop` may be set from anywhere: the run then ends at its next step."""
+
+    def __init__(self, settings: ExperimentSettings, folder: Path, journal: Journal) -> None:
+        self.stop = threading.Event()
+        self._settings = settings
+        self._task = settings.task()
+        self._folder = folder
+        self._journal = journal
+        self._chains: dict[str, Chain] = {}
+        self._networks: dict[str, Network] = {}
+        self._attestors: dict[str, list[Attestor]] = {}
+        self._relayers: list[Service] = []
+        self._links = [(link.source, link.destination) for link in settings.all_links()]
+
+    def execute(self) -> Path:
+        """Runs, or goes on with, the experiment; returns the report's JSON file. Stops what it started."""
+        began = time.monotonic()
+        workspace(self._task)  # a missing data set is found out before anything is started
+        with ExitStack() as open_things:
+            executor = executors.get(self._settings.executor, self._settings.workers)
+            open_things.callback(executor.close)
+            pool = open_things.enter_context(_threads())
+            baselines = pool.submit(self._baselines, executor)
+            specs = self._start_chains(open_things)
+            services = self._start_services(specs, open_things, executor)
+            self._train(pool, services)
+            curves = self._await(baselines)
+            self._journal.say("time", part="total", seconds=time.monotonic() - began)
+            return write_report(self._folder, self._settings, self._networks, self._links, curves, executor)
+
+    # Chains
+
+    def _start_chains(self, open_things: ExitStack) -> dict[str, ChainSpec]:
+        self._journal.say("step", text="starting chains")
+        chosen = self._settings.networks
+        with ThreadPoolExecutor(len(chosen)) as starters:
+            futures = {one.name: starters.submit(self._start_chain, one) for one in chosen}
+            for one in chosen:
+                if not one.rpc:
+                    open_things.callback(devnet(one.kind).stop, self._folder / "chains" / one.name)
+            specs = {name: future.result() for name, future in futures.items()}
+        if len({spec.domain for spec in specs.values()}) != len(specs):
+            raise Refused(Code.WrongDomain, "networks", "two networks run on one chain")
+        for name, spec in specs.items():
+            self._chains[name] = connect(spec)
+            open_things.callback(self._chains[name].close)
+        return specs
+
+    def _start_chain(self, network: NetworkSettings) -> ChainSpec:
+        place = self._folder / "chains" / network.name
+        if network.rpc:
+            spec = ChainSpec(
+                network.name,
+                network.kind,
+                network.rpc,
+                bytes.fromhex(network.domain.removeprefix("0x")),
+                dict(network.deployment),
+                network.key,
+                network.confirmations,
+            )
+            place.mkdir(parents=True, exist_ok=True)
+        else:
+            accounts = [relayer_account(network.kind, i) for i in range(self._settings.relay.relayers)]
+            spec = replace(devnet(network.kind).start(place, network.name, 0, accounts), name=network.name)
+        write_spec(place / "spec.json", spec)
+        return spec
+
+    # Services and governance
+
+    def _start_services(self, specs: dict[str, ChainSpec], open_things: ExitStack, executor: Executor) -> list[Service]:
+        self._journal.say("step", text="starting attestors and relayers")
+        relay = self._settings.relay
+        folder = self._folder / "services"
+        watchers: list[Service] = []
+        for name, spec in specs.items():
+            self._attestors[name], services = prepare_attestors(
+                folder, self._settings.seed, name, spec, relay.attestors
+            )
+            watchers += services
+        self._relayers = prepare_relayers(folder, specs, self._attestors, self._links, relay.relayers)
+        everyone = [*watchers, *self._relayers]
+        open_things.callback(stop_all, everyone)
+        for service in watchers:
+            service.start()
+        self._found(executor)
+        for service in self._relayers:
+            service.start()
+        for service in everyone:
+            service.wait_ready()
+        return everyone
+
+    def _found(self, executor: Executor) -> None:
+        """Federations, tasks, clients, peers and routes, as far as they are not on the ledgers yet."""
+        names = [network.name for network in self._settings.networks]
+        for at, name in enumerate(names):
+            chain = self._chains[name]
+            store = ArtifactStore(
+                str(self._folder / "store" / name),
+                [str(self._folder / "store" / other) for other in names if other != name],
+            )
+            peers = [self._chains[a].domain for a, b in self._links if b == name]
+            self._networks[name] = Network(name, at, self._task, chain, store, executor, self._journal.emit, peers)
+            self._networks[name].enrol()
+        for source, destination in self._links:
+            self._trust(source, destination)
+        for name in names:
+            routes = [(self._chains[b].domain, self._chains[b].endpoint) for a, b in self._links if a == name]
+            if routes:
+                self._chains[name].set_routes(self._networks[name].task, routes)
+
+    def _trust(self, source: str, destination: str) -> None:
+        """The destination's client of the source, and the source's federation as its peer."""
+        origin, chain, network = self._chains[source], self._chains[destination], self._networks[source]
+        try:
+            chain.client(origin.domain)
+        except Refused as refused:
+            if refused.code is not Code.Uninitialised:
+                raise
+            members = tuple(attestor.address for attestor in self._attestors[source])
+            relay = self._settings.relay
+            genesis = CommitteeGenesis(1, members, small_committee=len(members) < 4)
+            chain.create_client(origin.domain, genesis, relay.max_drift, relay.staleness)
+            peer = Peer(origin.domain, network.federation, network.task, network.genesis().id, origin.endpoint)
+            chain.set_peer(peer)
+
+    # Training
+
+    def _train(self, pool: ThreadPoolExecutor, services: Sequence[Service]) -> None:
+        last_exchange = self._last_exchange()
+        attacked = self._folder / "forgeries.json"
+        if self._settings.forgeries and last_exchange and not attacked.exists():
+            # The packets of the last exchange stay in the outboxes while the links are under attack.
+            self._until(pool, services, lambda network: _training(network, last_exchange))
+            stop_all(self._relayers)
+            self._until(pool, services, lambda network: _final(network, last_exchange))
+            self._attack(attacked)
+            start_all(self._relayers)
+        self._until(pool, services, lambda _network: False)
+
+    def _last_exchange(self) -> int:
+        """The last round whose export is merged by a later one, 0 when there is none."""
+        every = self._task.exchange.every
+        return (self._task.rounds - 1) // every * every
+
+    def _until(self, pool: ThreadPoolExecutor, services: Sequence[Service], reached: Callable[[Network], bool]) -> None:
+        """Steps all networks, each in a thread of its own, until each has reached its goal or is done."""
+        work = [pool.submit(self._step, network, services, reached) for network in self._networks.values()]
+        for future in work:
+            self._await(future)
+
+    def _step(self, network: Network, services: Sequence[Service], reached: Callable[[Network], bool]) -> None:
+        waited = 0.0
+        while not reached(network):
+            if self.stop.is_set():
+                raise Interrupted("interrupted")
+            progress = network.step()
+            if progress is Progress.DONE:
+                break
+            if progress is Progress.MOVED:
+                if waited:
+                    self._journal.say("time", network=network.name, part="relay", seconds=waited)
+                waited = 0.0
+                continue
+            for service in services:
+                service.check()
+            self.stop.wait(IDLE_SECONDS)
+            waited += IDLE_SECONDS
+            if waited > self._settings.relay.wait:
+                raise ChainError(
+                    f"{network.name} waited {waited:.0f} s for its peers' exports; "
+                    f"see the relayers' logs in {self._folder / 'services'}"
+                )
+
+    def _attack(self, results: Path) -> None:
+        self._journal.say("step", text="attacking the links")
+        found: list[Forgery] = []
+        measured: dict[str, dict[str, int]] = {}
+        for source, destination in self._links:
+            link = LinkUnderAttack(
+                f"{source} → {destination}",
+                self._chains[source],
+                self._chains[destination],
+                self._attestors[source],
+                self._attestors[destination],
+                self._folder / "store" / source,
+            )
+            forgeries, costs = attack(link)
+            found += forgeries
+            measured[destination] = costs
+            for forgery in forgeries:
+                self._journal.emit({"event": "forgery", **asdict(forgery)})
+        record = {"forgeries": [asdict(one) for one in found], "costs": measured}
+        _write_whole(results, json.dumps(record, indent=1))
+        if accepted := [one.name for one in found if not one.refused]:
+            raise Refused(Code.Unauthorised, "forgeries", f"accepted: {', '.join(accepted)}")
+
+    # Baselines
+
+    def _baselines(self, executor: Executor) -> list[Curve]:
+        path = self._folder / "baselines.json"
+        if path.exists():
+            return [Curve(one["name"], tuple(one["accuracy_ppm"])) for one in json.loads(path.read_text())]
+        if not self._settings.baselines:
+            return []
+        names = [network.name for network in self._settings.networks]
+
+        def tick() -> None:
+            if self.stop.is_set():
+                raise Interrupted("interrupted")
+
+        curves = [isolated(self._task, names, at, executor, tick) for at in range(len(names))]
+        curves.append(pooled(self._task, names, executor, tick))
+        _write_whole(path, json.dumps([asdict(curve) for curve in curves]))
+        return curves
+
+    def _await(self, future: Future[_T]) -> _T:
+        """A thread's result; the first failure stops the others."""
+        try:
+            return future.result()
+        except BaseException:
+            self.stop.set()
+            raise
+
+
+def run_experiment(settings: ExperimentSettings, folder: Path, *, fresh: bool, as_json: bool) -> Path:
+    """Runs an experiment in a folder, or resumes it; returns the report's JSON file.
+
+    Raises:
+        ConfigError: the folder holds another configuration's run, or another process runs in it.
+    """
+    if fresh and folder.exists():
+        remove_run(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _exclusive(folder):
+        described = canonical(settings).decode()
+        marker = folder / "experiment.json"
+        if marker.exists() and marker.read_text() != described:
+            raise ConfigError(f"{folder} holds a run of another configuration", "Use --fresh or another --output")
+        _write_whole(marker, described)
+        journal = Journal(folder / "history.jsonl", as_json)
+        run = Run(settings, folder, journal)
+        try:
+            return run.execute()
+        finally:
+            run.stop.set()
+            journal.close()
+
+
+def remove_run(folder: Path) -> None:
+    """Removes a run's folder with everything that still runs in it; refuses a folder that is no run's."""
+    if not any(folder.iterdir()):
+        return
+    if not (folder / "experiment.json").exists():
+        raise ConfigError(f"{folder} is not the folder of a run", "Remove it yourself, or choose another --output")
+    with _exclusive(folder):
+        stop_devnets(folder)
+        shutil.rmtree(folder)
+
+
+def stop_devnets(folder: Path) -> None:
+    """Stops the devnets of a run that a kill left running."""
+    for spec_path in sorted(folder.glob("chains/*/spec.json")):
+        spec = read_spec(spec_path)
+        if spec.development:
+            devnet(spec.kind).stop(spec_path.parent)
+
+
+def _training(network: Network, round_number: int) -> bool:
+    """Whether this round of the network's task has been started, or is over."""
+    status = network.chain.task(network.task)
+    started = status.round >= round_number and status.phase is not Phase.NONE
+    return started or status.last_final_round >= round_number
+
+
+def _final(network: Network, round_number: int) -> bool:
+    return network.chain.task(network.task).last_final_round >= round_number
+
+
+@contextmanager
+def _exclusive(folder: Path) -> Iterator[None]:
+    """Holds the folder's lock; the kernel drops it when the process ends, however that happens."""
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConfigError(f"another process runs in {folder}", "Wait for it, or end it") from error
+        yield
+
+
+@contextmanager
+def _threads() -> Iterator[ThreadPoolExecutor]:
+    pool = ThreadPoolExecutor(thread_name_prefix="run")
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _write_whole(path: Path, text: str) -> None:
+    partial = path.with_suffix(".partial")
+    partial.write_text(text)
+    partial.replace(path)
