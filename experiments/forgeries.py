@@ -36,7 +36,7 @@ STATEMENT_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class LinkUnderAttack:
-    """A direction of traffic with at least one packet that waits; `source_store` is the source's folder of artifacts."""
+    """A direction of traffic with at least one packet that waits; `source_store` is the source's folder."""
 
     name: str
     source: Chain
@@ -162,9 +162,7 @@ def _cases(link: LinkUnderAttack, honest: Honest) -> list[Case]:
     state = honest.client.state
     if state.height:
         stale = replace(said, height=state.height, block_hash=keccak(b"fork"))
-        cases.append(
-            ("another block of a past height, by a full quorum", Code.StaleHeight, deliver(quorum_says(stale)))
-        )
+        cases.append(("another block of an old height, full quorum", Code.StaleHeight, deliver(quorum_says(stale))))
     if state.outbox_size:
         shrunk = replace(said, outbox_size=state.outbox_size - 1)
         cases.append(("a log that shrank, by a full quorum", Code.SizeRegression, deliver(quorum_says(shrunk))))

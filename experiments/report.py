@@ -69,7 +69,7 @@ def _curve(settings: ExperimentSettings, network: Network, executor: Executor) -
 def _merges(settings: ExperimentSettings) -> list[int]:
     """Rounds whose checkpoint was exported, and merged by the peers at the start of the next."""
     every = settings.exchange.every
-    return [r for r in range(every, settings.rounds, every)] if settings.all_links() else []
+    return list(range(every, settings.rounds, every)) if settings.all_links() else []
 
 
 def _record(
@@ -115,6 +115,11 @@ def _record(
         "model_bytes": {name: _last_record(network).checkpoint.model_bytes for name, network in networks.items()},
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
     }
+
+
+def _delivered(source: Network, destination: Network) -> int:
+    outcomes = destination.chain.outcomes(source.chain.domain)
+    return sum(one.dispatched and not one.failure for one in outcomes)
 
 
 def _last(curve: Curve) -> float:
@@ -238,7 +243,8 @@ def _html(settings: ExperimentSettings, record: Mapping[str, object], picture: P
 <style>
 body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }}
 table {{ border-collapse: collapse; width: 100%; }}
-td, th {{ border-bottom: 1px solid #ddd; padding: .3rem .6rem; text-align: left; vertical-align: top; overflow-wrap: anywhere; }}
+td, th {{ border-bottom: 1px solid #ddd; padding: .3rem .6rem; text-align: left; vertical-align: top; }}
+td {{ overflow-wrap: anywhere; }}
 img {{ max-width: 100%; }}
 </style></head><body>
 <h1>{html.escape(settings.name)}</h1><p>{html.escape(settings.description)}</p>

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 from poft.chain import ChainSpec
@@ -25,7 +24,7 @@ def write_spec(path: Path, spec: ChainSpec) -> None:
     partial = path.with_suffix(".partial")
     partial.touch(mode=0o600)
     partial.write_text(json.dumps(record, indent=2))
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def read_spec(path: Path) -> ChainSpec:
