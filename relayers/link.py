@@ -1,0 +1,255 @@
+"""One link of a relayer: source → destination, a step at a time.
+
+A step reads the destination's light client and next nonce, then the source's outbox; plans; collects, proves, delivers.
+Everything is read anew in every step, so that a crash at any moment, a deleted queue and other relayers on the same
+link change nothing: the ledger consumes every nonce once, and what another relayer delivered is simply done.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from threading import Lock
+
+from poft.chain import Chain, ClientStatus, Receipt
+from poft.protocol.errors import Code, Refused, Rejected, Unreachable
+from poft.protocol.finality import Finality, committee_hash
+from poft.protocol.hashing import ZERO32
+from poft.protocol.merkle import Frontier
+
+from .certify import Certified, certified, contradiction, covering
+from .collect import Attestors
+from .config import Committee
+from .log import Level, Log
+from .metrics import LinkMetrics
+from .plan import Collect, Delivery, Ends, Idle, LinkView, build_delivery, decide
+from .queue import Queue, Status
+from .service import Connection
+
+ENTRIES = 256
+"""Outbox entries in one question to the source."""
+STALE = {Code.StaleClient, Code.UnknownOutbox}
+"""The destination wants a newer finality update before it takes packets that it could prove."""
+
+
+class Step(Enum):
+    """How a step ended. Trouble is raised."""
+
+    IDLE = "idle"
+    WAITING = "waiting for a quorum"
+    DELIVERED = "delivered"
+    RACED = "another relayer was faster"
+
+
+class SourceLog:
+    """A source's outbox, as the source tells it, held against what a quorum says of it."""
+
+    def __init__(self, queue: Queue, source: bytes) -> None:
+        self._queue, self._source = queue, source
+        self.leaves = queue.leaves(source)
+        self._proven = Frontier()
+
+    def read(self, chain: Chain) -> None:
+        """Takes over what is new; starts again when the source's outbox has become shorter (a reorganisation)."""
+        size = chain.outbox_size()
+        if size < len(self.leaves):
+            self._forget()
+        for start in range(len(self.leaves), size, ENTRIES):
+            entries = chain.outbox_entries(start, min(start + ENTRIES, size))
+            self._queue.add(self._source, entries)
+            self.leaves += [entry.packet.id for entry in entries]
+
+    def agree(self, chain: Chain, size: int, root: bytes) -> None:
+        """Returns when the first `size` leaves have this certified root; reads everything again if they have not.
+
+        Raises:
+            Refused: InconsistentLog, what the source tells is not what the quorum signed.
+            Unreachable: the source's node is behind.
+        """
+        self.read(chain)
+        if len(self.leaves) < size:
+            raise Unreachable(f"{chain.spec.name}: the node has {len(self.leaves)} of {size} packets")
+        if self._matches(size, root):
+            return
+        self._forget()
+        self.read(chain)
+        if not self._matches(size, root):
+            raise Refused(Code.InconsistentLog, "outbox", f"the source's {size} packets are not those that were signed")
+
+    def _matches(self, size: int, root: bytes) -> bool:
+        # Sizes grow but for a reorganised source: from the last proven size only the new leaves are hashed.
+        log = self._proven if self._proven.size <= size else Frontier()
+        for leaf in self.leaves[log.size : size]:
+            log = log.append(leaf)
+        if log.root != root:
+            return False
+        self._proven = log
+        return True
+
+    def _forget(self) -> None:
+        self._queue.forget(self._source)
+        self.leaves, self._proven = [], Frontier()
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A link's fixed parts."""
+
+    name: str
+    source: Connection
+    destination: Connection
+    committees: tuple[Committee, ...]
+    max_batch: int
+    paying: Lock
+    """Held while a transaction of this destination's payer is under way: one account has one row of nonces."""
+
+
+class Link:
+    """The moving parts of one link; belongs to one thread."""
+
+    def __init__(self, route: Route, queue: Queue, attestors: Attestors, metrics: LinkMetrics, log: Log) -> None:
+        self._route, self._queue, self._attestors = route, queue, attestors
+        self._metrics, self._log = metrics, log
+        self._outbox = SourceLog(queue, route.source.spec.domain)
+        self._refresh = False
+        self._batch = route.max_batch
+        self.pending = 0
+
+    def step(self) -> Step:
+        """One look, and at most one transaction.
+
+        Raises:
+            Refused: evidence or a packet breaks a rule; somebody has to look at it.
+            Rejected: the destination refused, and not because another relayer was faster.
+            Unreachable: a chain does not answer.
+        """
+        source, destination = self._route.source.chain(), self._route.destination.chain()
+        with self._timed("read"):
+            view = self._look(source, destination)
+        self.pending = len(view.pending)
+        self._metrics.pending.set(self.pending)
+        self._metrics.client_height.set(view.client.state.height)
+        action = decide(view)
+        if isinstance(action, Idle):
+            return Step.IDLE
+        members = self._members(view.client)
+        found = None
+        if isinstance(action, Collect):
+            found = self._collect(view, members, action.size, destination)
+            if found is None:
+                return Step.WAITING
+        state = view.client.state if found is None else found.statement
+        self._outbox.agree(source, state.outbox_size, state.outbox_root)
+        with self._timed("prove"):
+            ends = Ends(source.domain, destination.domain, source.endpoint, destination.endpoint)
+            delivery = build_delivery(ends, view, self._outbox.leaves, members, found)
+        return self._deliver(source, destination, view, delivery)
+
+    def _look(self, source: Chain, destination: Chain) -> LinkView:
+        client = destination.client(source.domain)
+        next_nonce = destination.next_nonce(source.domain)
+        self._outbox.read(source)
+        self._queue.consumed(source.domain, destination.domain, next_nonce, "found delivered")
+        pending = self._queue.pending(source.domain, destination.domain, next_nonce, self._route.max_batch)
+        return LinkView(client, next_nonce, tuple(pending), self._batch, self._refresh)
+
+    def _members(self, client: ClientStatus) -> tuple[bytes, ...]:
+        state = client.state
+        for committee in self._route.committees:
+            members = committee.addresses()
+            if committee.epoch == state.epoch and committee_hash(state.epoch, members) == state.authority:
+                return members
+        learnt = self._queue.committee(state.authority)
+        if learnt is None:
+            raise Refused(
+                Code.CommitteeMismatch,
+                f"epoch {state.epoch}",
+                "the destination trusts a committee that is not configured",
+            )
+        return learnt
+
+    def _collect(self, view: LinkView, members: tuple[bytes, ...], size: int, destination: Chain) -> Certified | None:
+        """The best statement of a quorum, as soon as enough attestors answered."""
+        domain, state = self._route.source.spec.domain, view.client.state
+        best = None
+        with self._timed("collect"):
+            for pages in self._attestors.pages(state.height, state.epoch):
+                found = list(certified(domain, state, members, pages))
+                if (pair := contradiction(found)) is not None:
+                    self._accuse(destination, members, pair)
+                best = covering(found, size)
+                if best is not None and best.statement.outbox_size >= size:
+                    break
+        return best
+
+    def _accuse(self, destination: Chain, members: tuple[bytes, ...], pair: tuple[Certified, Certified]) -> None:
+        """Freezes the client: a committee that says two things must convince nobody."""
+        first, second = (half.proof(members, ()) for half in pair)
+        with self._route.paying:
+            receipt = destination.submit_misbehaviour(self._route.source.spec.domain, first, second)
+        self._log("committee contradicts itself; client frozen", Level.ALARM, transaction=receipt.transaction)
+        raise Refused(Code.Frozen, "client", f"contradiction at height {pair[0].statement.height}")
+
+    def _deliver(self, source: Chain, destination: Chain, view: LinkView, delivery: Delivery) -> Step:
+        for entry in delivery.batch:
+            self._queue.mark(source.domain, entry.index, Status.SENT, "")
+        try:
+            with self._route.paying, self._timed("submit"):
+                receipt = destination.deliver(source.domain, delivery.proof, delivery.outbox_size, delivery.packets)
+        except Rejected as rejected:
+            return self._rejected(source, destination, view, delivery, rejected)
+        for entry in delivery.batch:
+            self._queue.mark(source.domain, entry.index, Status.DELIVERED, receipt.transaction)
+        self._delivered(delivery, receipt)
+        return Step.DELIVERED
+
+    def _delivered(self, delivery: Delivery, receipt: Receipt) -> None:
+        proof = delivery.proof
+        if proof is not None and proof.statement.next_committee != ZERO32:
+            self._queue.learn(proof.statement.next_committee, proof.next_members)
+        self._refresh, self._batch = False, self._route.max_batch
+        self._metrics.delivered.inc(len(delivery.batch))
+        self._metrics.cost.inc(receipt.cost)
+        self._metrics.sent_bytes.inc(receipt.sent_bytes)
+        said: Finality | None = proof.statement if proof is not None else None
+        self._log(
+            "delivered",
+            link=self._route.name,
+            packets=len(delivery.batch),
+            nonce=delivery.batch[0].packet.nonce if delivery.batch else -1,
+            update=said.height if said is not None else 0,
+            cost=receipt.cost,
+            bytes=receipt.sent_bytes,
+            transaction=receipt.transaction,
+        )
+
+    def _rejected(
+        self, source: Chain, destination: Chain, view: LinkView, delivery: Delivery, rejected: Rejected
+    ) -> Step:
+        """A race that another relayer won is no trouble; anything else is."""
+        client, next_nonce = destination.client(source.domain), destination.next_nonce(source.domain)
+        if (client, next_nonce) != (view.client, view.next_nonce):
+            self._metrics.races.inc()
+            self._queue.consumed(source.domain, destination.domain, next_nonce, "by another relayer")
+            self._log("another relayer was faster", link=self._route.name, nonce=view.next_nonce)
+            return Step.RACED
+        for entry in delivery.batch:
+            self._queue.mark(source.domain, entry.index, Status.QUEUED, str(rejected))
+        if rejected.code in STALE and delivery.proof is None:
+            self._refresh = True
+            return Step.RACED
+        if rejected.code is None:
+            # No rule was named: the transaction as such did not fit. Half as many packets may.
+            self._batch = max(1, self._batch // 2)
+        raise rejected
+
+    @contextmanager
+    def _timed(self, part: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._metrics.seconds.labels(part).inc(time.perf_counter() - started)

@@ -1,0 +1,152 @@
+"""The relayer's queue: what it knows of source outboxes, and how far each packet is. SQLite, WAL.
+
+Nothing in it is needed for exactly-once delivery: the destination's next nonce decides what is still to be delivered,
+and a deleted file is read again from the sources. It saves that reading, and it is what an operator looks at:
+
+    sqlite3 relayer.sqlite "SELECT nonce, status, attempts, detail FROM packets"
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+
+from poft.chain import OutboxEntry
+from poft.protocol.errors import ArtifactError
+from poft.protocol.hashing import words
+from poft.protocol.packet import Packet
+from poft.protocol.structs import decode_fields
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS packets (
+    source BLOB NOT NULL, leaf INTEGER NOT NULL, destination BLOB NOT NULL, nonce TEXT NOT NULL, id BLOB NOT NULL,
+    body BLOB NOT NULL, payload BLOB NOT NULL, height INTEGER NOT NULL,
+    status TEXT NOT NULL DEFAULT 'queued', attempts INTEGER NOT NULL DEFAULT 0, detail TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (source, leaf)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS by_link ON packets (source, destination, nonce);
+CREATE TABLE IF NOT EXISTS committees (authority BLOB PRIMARY KEY, members BLOB NOT NULL);
+"""
+
+
+class Status(StrEnum):
+    """How far a packet is."""
+
+    QUEUED = "queued"
+    SENT = "sent"
+    DELIVERED = "delivered"
+
+
+class Queue:
+    """The queue as one thread sees it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._db = sqlite3.connect(path, timeout=5.0, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            # A power failure may take the last transactions: they are read again from the source.
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db.executescript(_SCHEMA)
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._db.close()
+
+    def leaves(self, source: bytes) -> list[bytes]:
+        """Packet ids of a source's outbox, as far as they were read."""
+        return [row[0] for row in self._all("SELECT id FROM packets WHERE source = ? ORDER BY leaf", (source,))]
+
+    def add(self, source: bytes, entries: Sequence[OutboxEntry]) -> None:
+        """Further entries of a source's outbox, all or none."""
+        rows = [
+            (
+                source,
+                entry.index,
+                entry.packet.dest_domain,
+                _order(entry.packet.nonce),
+                entry.packet.id,
+                entry.packet.encode(),
+                entry.payload,
+                entry.height,
+            )
+            for entry in entries
+        ]
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany(
+                "INSERT OR IGNORE INTO packets (source, leaf, destination, nonce, id, body, payload, height)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                rows,
+            )
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+
+    def forget(self, source: bytes) -> None:
+        """Drops what was read of a source: a certified root says that it is not so (any more)."""
+        self._do("DELETE FROM packets WHERE source = ?", (source,))
+
+    def pending(self, source: bytes, destination: bytes, next_nonce: int, limit: int) -> list[OutboxEntry]:
+        """The oldest packets of a link that the destination has not consumed, whatever their status here."""
+        rows = self._all(
+            "SELECT leaf, body, payload, height FROM packets WHERE source = ? AND destination = ? AND nonce >= ?"
+            " ORDER BY leaf LIMIT ?",
+            (source, destination, _order(next_nonce), limit),
+        )
+        return [OutboxEntry(leaf, _packet(body), payload, height) for leaf, body, payload, height in rows]
+
+    def consumed(self, source: bytes, destination: bytes, next_nonce: int, detail: str) -> None:
+        """Notes that the destination consumed every packet with a lower nonce, whoever brought it."""
+        self._do(
+            "UPDATE packets SET status = ?, detail = ? WHERE source = ? AND destination = ? AND nonce < ?"
+            " AND status != ?",
+            (Status.DELIVERED, detail, source, destination, _order(next_nonce), Status.DELIVERED),
+        )
+
+    def mark(self, source: bytes, leaf: int, status: Status, detail: str) -> None:
+        """Notes how far a packet is; `detail` is a transaction or what went wrong."""
+        self._do(
+            "UPDATE packets SET status = ?, detail = ?, attempts = attempts + ? WHERE source = ? AND leaf = ?",
+            (status, detail, int(status is Status.SENT), source, leaf),
+        )
+
+    def counts(self) -> dict[str, int]:
+        """Packets by status."""
+        return dict(self._all("SELECT status, count(*) FROM packets GROUP BY status", ()))
+
+    def learn(self, authority: bytes, members: Sequence[bytes]) -> None:
+        """Remembers who stands behind a committee's hash."""
+        self._do("INSERT OR REPLACE INTO committees VALUES (?, ?)", (authority, b"".join(members)))
+
+    def committee(self, authority: bytes) -> tuple[bytes, ...] | None:
+        """The members behind a committee's hash, when they were learnt."""
+        rows = self._all("SELECT members FROM committees WHERE authority = ?", (authority,))
+        return tuple(rows[0][0][at : at + 20] for at in range(0, len(rows[0][0]), 20)) if rows else None
+
+    def _all(self, query: str, values: Sequence[bytes | int | str]) -> list[tuple]:  # type: ignore[type-arg]
+        try:
+            return self._db.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+
+    def _do(self, statement: str, values: Sequence[bytes | int | str]) -> None:
+        try:
+            self._db.execute(statement, values)
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: sqlite3.Error) -> ArtifactError:
+        return ArtifactError(f"{self._path}: {error}. Check the disk's space and the file's owner, or delete the file")
+
+
+def _order(nonce: int) -> str:
+    """A uint64 as text that sorts as the number does: SQLite's integers end at 2**63."""
+    return f"{nonce:020d}"
+
+
+def _packet(body: bytes) -> Packet:
+    return Packet(*decode_fields(Packet, list(words(body))))  # type: ignore[arg-type]
