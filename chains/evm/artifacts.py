@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import cast
 
 from eth_abi.abi import decode, encode
+from eth_abi.exceptions import EncodingError
 from eth_typing import ABI, ABIEvent, ABIFunction
 from eth_utils.abi import (
     event_abi_to_log_topic,
@@ -28,7 +29,7 @@ from eth_utils.abi import (
     get_abi_output_types,
 )
 
-from poft.protocol.errors import ConfigError, Unreachable
+from poft.protocol.errors import Code, ConfigError, Refused, Unreachable
 
 from .rpc import Json, Object, quantity, read_bytes
 
@@ -75,9 +76,12 @@ class Artifact:
         return self.bytecode + encode(types, arguments)
 
     def call(self, function: str, *arguments: object) -> bytes:
-        """Data of a call."""
+        """Data of a call; a value outside of its type is `Malformed`."""
         item = self._function(function)
-        return function_abi_to_4byte_selector(item) + encode(get_abi_input_types(item), arguments)
+        try:
+            return function_abi_to_4byte_selector(item) + encode(get_abi_input_types(item), arguments)
+        except EncodingError as error:
+            raise Refused(Code.Malformed, function, str(error)) from error
 
     def result(self, function: str, data: bytes) -> tuple[object, ...]:
         """What a call returned."""

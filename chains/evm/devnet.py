@@ -14,7 +14,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -22,7 +21,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from shutil import rmtree
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 from eth_account import Account
 from eth_utils.address import to_checksum_address
 
@@ -50,6 +49,7 @@ _STOP_SECONDS = 10.0
 _ENGINE = "anvil"
 _STATE = "devnet.json"
 _JOURNAL = "journal.jsonl"
+_LOG = "anvil.log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,13 +190,12 @@ def _launch(binary: Path, folder: Path, state: _State) -> _State:
     command += ["--chain-id", str(state.chain_id), "--gas-limit", str(_GAS_LIMIT), "--accounts", "0", "--quiet"]
     # Transactions in the order of arrival, so that a replay orders them alike; `finalized` is two blocks behind.
     command += ["--order", "fifo", "--slots-in-an-epoch", "1", "--cache-path", str(folder / "cache")]
-    with (folder / "anvil.log").open("ab") as log:
-        child = _detached(command, log.fileno())
-    state = replace(state, anvil=_process(child), keeper=None)
+    anvil = _detached(command, folder / _LOG)
+    state = replace(state, anvil=anvil, keeper=None)
     _write(folder, state)
     rpc = Rpc(state.rpc)
     try:
-        _wait(lambda: rpc.number("eth_chainId") == state.chain_id, child, folder)
+        _wait(lambda: rpc.number("eth_chainId") == state.chain_id, anvil, folder)
         journal.replay(rpc, blocks)
         rpc.ask("evm_setTime", int(time.time()))
     except BaseException:
@@ -211,35 +210,38 @@ def _launch(binary: Path, folder: Path, state: _State) -> _State:
 def _keep(folder: Path, state: _State) -> _Process:
     pid = str(state.anvil.pid if state.anvil else 0)
     command = [sys.executable, "-m", "chains.evm.journal", state.rpc, pid, str((folder / _JOURNAL).resolve())]
-    with (folder / "anvil.log").open("ab") as log:
-        return _process(_detached(command, log.fileno()))
+    return _detached(command, folder / _LOG)
 
 
-def _detached(command: Sequence[str], log: int) -> subprocess.Popen[bytes]:
-    # Its own session: Ctrl-C in the terminal of the caller does not reach it.
+def _detached(command: list[str], log: Path) -> _Process:
+    """Starts a program that outlives this one, in a session of its own: a terminal's Ctrl-C does not reach it."""
     path = os.pathsep.join([str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")])
-    return subprocess.Popen(
+    pid = os.posix_spawn(
+        command[0],
         command,
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=log,
-        start_new_session=True,
-        env={**os.environ, "PYTHONPATH": path},
+        {**os.environ, "PYTHONPATH": path},
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
     )
+    return _Process(pid, psutil.Process(pid).create_time())
 
 
-def _wait(ready: Callable[[], bool], child: subprocess.Popen[bytes], folder: Path) -> None:
+def _wait(ready: Callable[[], bool], process: _Process, folder: Path) -> None:
     deadline = time.monotonic() + _READY_SECONDS
     while time.monotonic() < deadline:
-        if child.poll() is not None:
-            raise ConfigError(f"anvil ended with {child.returncode}", f"See {folder / 'anvil.log'}")
+        if not _alive(process):
+            raise ConfigError("anvil ended before it answered", f"See {folder / _LOG}")
         try:
             if ready():
                 return
         except (Unreachable, NodeError):
             pass  # not listening yet
         time.sleep(0.01)
-    raise Unreachable(f"anvil does not answer after {_READY_SECONDS} s; see {folder / 'anvil.log'}")
+    raise Unreachable(f"anvil does not answer after {_READY_SECONDS} s; see {folder / _LOG}")
 
 
 def _fund(rpc: Rpc, governor: str, accounts: Sequence[str]) -> None:
@@ -284,10 +286,6 @@ def _user_of(port: int) -> str:
         except psutil.NoSuchProcess:
             continue
     return f" by {', '.join(names)}" if names else ""
-
-
-def _process(child: subprocess.Popen[bytes]) -> _Process:
-    return _Process(child.pid, psutil.Process(child.pid).create_time())
 
 
 def _alive(process: _Process | None) -> bool:

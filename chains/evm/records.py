@@ -1,7 +1,7 @@
 """Between the library's values and the tuples of the contracts' ABI.
 
-`eth_abi` gives structs as tuples and addresses as 0x strings; a Python struct has the fields of its Solidity twin in the
-same order, so both ways are generic. CMT1's proof is packed as `CommitteeProof.sol` says, and not ABI-encoded.
+`eth_abi` gives structs as tuples and addresses as 0x strings; a Python struct has the fields of its Solidity twin in
+the same order, so both ways are generic. CMT1's proof is packed as `CommitteeProof.sol` says, and not ABI-encoded.
 """
 
 from __future__ import annotations

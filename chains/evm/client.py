@@ -1,0 +1,330 @@
+"""The EVM behind `poft.chain.Chain`: reads, transactions and evidence of one deployment of our contracts.
+
+On connecting, the domain is computed from what the node says about its genesis and chain id, and compared with the
+spec's and with the one that the Outbox was deployed for: an endpoint that was moved to another chain is `WrongDomain`.
+Ordinary reads and transactions use the first endpoint of the spec; evidence asks all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+from poft.chain import (
+    ChainSpec,
+    CheckpointRecord,
+    ClientStatus,
+    Member,
+    OutboxEntry,
+    Outcome,
+    Peer,
+    Phase,
+    Receipt,
+    RoundRecord,
+    Task,
+    TaskStatus,
+)
+from poft.protocol.checkpoint import Checkpoint
+from poft.protocol.domain import evm_endpoint
+from poft.protocol.errors import Code, ConfigError, Refused, Rejected
+from poft.protocol.packet import Packet
+from poft.protocol.statements import Membership, Signed, Update, Verdict, Vote
+from poft.verification.api import Finalised, TrustState
+from poft.verification.receive import PacketProof
+from poft.verification.schemes.cmt1 import CommitteeGenesis, CommitteeProof
+
+from .artifacts import CONTRACTS, artifact
+from .deploy import FIRST_BLOCK, chain_domain
+from .evidence import agreed_evidence
+from .history import History, ledger_bytes
+from .records import (
+    Values,
+    address,
+    as_tuple,
+    encode_genesis,
+    encode_proof,
+    membership_tuples,
+    packet_tuples,
+    signed_tuples,
+    typed,
+)
+from .rpc import NodeError, Rpc, quantity
+from .sending import Payer
+
+FINALIZED = -1
+"""`ChainSpec.confirmations` for a chain that has finality of its own: its `finalized` tag."""
+
+_ZERO32 = bytes(32)
+
+
+class EvmChain:
+    """One connection. See `poft.chain.Chain` for every method."""
+
+    def __init__(self, spec: ChainSpec) -> None:
+        missing = [name for name in CONTRACTS if name not in spec.deployment]
+        if missing:
+            raise ConfigError(f"{spec.name}: the deployment lacks {', '.join(missing)}", "Deploy the contracts first")
+        if not spec.rpc:
+            raise ConfigError(f"{spec.name}: no rpc endpoint", "Name at least one URL")
+        self._spec = spec
+        self._endpoints = [Rpc(url) for url in spec.rpc]
+        self._rpc = self._endpoints[0]
+        self._payer: Payer | None = None
+        _require_domain(self._rpc, spec)
+        first = int(spec.deployment.get(FIRST_BLOCK, "0x0"), 16)
+        self._history = History(self._rpc, spec.deployment, first, self.final_height)
+        self._endpoint = evm_endpoint(address(spec.deployment["CheckpointRegistry"]))
+
+    @property
+    def spec(self) -> ChainSpec:
+        return self._spec
+
+    @property
+    def domain(self) -> bytes:
+        return self._spec.domain
+
+    @property
+    def cost_unit(self) -> str:
+        return "gas"
+
+    @property
+    def endpoint(self) -> bytes:
+        return self._endpoint
+
+    def close(self) -> None:
+        for endpoint in self._endpoints:
+            endpoint.close()
+
+    # Blocks and finality
+
+    def height(self) -> int:
+        return self._rpc.number("eth_blockNumber")
+
+    def final_height(self) -> int:
+        return _final_height(self._rpc, self._spec)
+
+    def finality_evidence(self, height: int) -> Finalised:
+        for endpoint in self._endpoints:
+            if endpoint is not self._rpc:
+                _require_domain(endpoint, self._spec)
+            if height > (final := _final_height(endpoint, self._spec)):
+                raise Refused(Code.NotFinal, "height", f"{height}, {endpoint.url} has {final} as its newest final one")
+        return agreed_evidence(self._endpoints, address(self._spec.deployment["Outbox"]), height)
+
+    def outbox_heights(self, first: int, last: int) -> list[int]:
+        return sorted({log.height for log in self._history.between("Outbox", "PacketSent", first, last)})
+
+    def outbox_size(self) -> int:
+        return typed(int, self._read("Outbox", "state")[0])
+
+    def outbox_entries(self, start: int, stop: int) -> list[OutboxEntry]:
+        return self._history.outbox_entries(start, stop)
+
+    # Light clients and inbox
+
+    def client(self, source_domain: bytes) -> ClientStatus:
+        try:
+            state, generation, frozen = self._read("LightClient", "clientState", source_domain)
+            _, max_age, max_drift = self._read("LightClient", "clientConfig", source_domain)
+        except Rejected as rejected:
+            if rejected.code is Code.Uninitialised:
+                raise Refused(Code.Uninitialised, "client", f"none of 0x{source_domain.hex()}") from rejected
+            raise
+        epoch, height, timestamp, size, root, authority, small = cast(
+            tuple[int, int, int, int, bytes, bytes, bool], state
+        )
+        return ClientStatus(
+            TrustState(epoch, authority, height, timestamp, size, root, small),
+            typed(int, generation),
+            typed(bool, frozen),
+            typed(int, max_drift),
+            typed(int, max_age),
+        )
+
+    def next_nonce(self, source_domain: bytes) -> int:
+        return typed(int, self._read("Inbox", "linkState", source_domain)[0])
+
+    def deliver(
+        self,
+        source_domain: bytes,
+        proof: CommitteeProof | None,
+        outbox_size: int,
+        packets: Sequence[PacketProof],
+    ) -> Receipt:
+        encoded = b"" if proof is None else encode_proof(proof)
+        return self._send("Inbox", "deliver", source_domain, encoded, outbox_size, packet_tuples(packets))
+
+    def outcomes(self, source_domain: bytes) -> list[Outcome]:
+        return self._history.outcomes(source_domain)
+
+    def retry(self, packet: Packet, payload: bytes) -> Receipt:
+        return self._send("Inbox", "retry", as_tuple(packet), payload)
+
+    def submit_misbehaviour(self, source_domain: bytes, first: CommitteeProof, second: CommitteeProof) -> Receipt:
+        return self._send("LightClient", "submitMisbehaviour", source_domain, encode_proof(first), encode_proof(second))
+
+    # Governance
+
+    def create_client(self, source_domain: bytes, genesis: CommitteeGenesis, max_drift: int, staleness: int) -> Receipt:
+        verifier = self._spec.deployment["CommitteeVerifier"]
+        encoded = encode_genesis(genesis)
+        return self._send("LightClient", "create", source_domain, verifier, encoded, staleness, max_drift)
+
+    def recover_client(self, source_domain: bytes, genesis: CommitteeGenesis) -> Receipt:
+        return self._send("LightClient", "recover", source_domain, encode_genesis(genesis))
+
+    def set_peer(self, peer: Peer) -> Receipt:
+        return self._send(
+            "CheckpointRegistry",
+            "setPeer",
+            peer.domain,
+            peer.federation,
+            peer.task,
+            peer.genesis_checkpoint,
+            peer.endpoint,
+        )
+
+    def set_routes(self, task: bytes, routes: Sequence[tuple[bytes, bytes]]) -> Receipt:
+        return self._send("CheckpointRegistry", "setRoutes", task, list(routes))
+
+    def admit(self, participants: Sequence[bytes]) -> Receipt:
+        return self._send("Federation", "admit", list(participants))
+
+    def expel(self, participants: Sequence[bytes]) -> Receipt:
+        return self._send("Federation", "expel", list(participants))
+
+    def create_task(self, task: Task, genesis: Checkpoint) -> Receipt:
+        config = (
+            task.config_digest,
+            task.rounds,
+            task.steps_per_round,
+            task.export_every,
+            task.phase_blocks,
+            task.min_trainers,
+        )
+        return self._send("Federation", "createTask", config, as_tuple(genesis))
+
+    # Federation
+
+    def federation(self) -> bytes:
+        return typed(bytes, self._read("Federation", "federation")[0])
+
+    def members(self) -> list[Member]:
+        return self._members(self._read("Federation", "members")[0], self.height())
+
+    def set_members(self, statements: Sequence[Signed[Membership]]) -> Receipt:
+        return self._send("Federation", "setMembers", membership_tuples(statements))
+
+    def task(self, task: bytes) -> TaskStatus:
+        config, last_final, last_final_round, round, attempt = self._task(task)
+        phase = Phase.NONE if round == 0 else Phase(typed(int, self._round(task, round, attempt)[0]))
+        return TaskStatus(Task(*config), round, phase, last_final_round, last_final)
+
+    def round(self, task: bytes, round: int) -> RoundRecord:
+        config, *_ = self._task(task)
+        started = self._history.events("Federation", "RoundStarted", task, round.to_bytes(32, "big"))
+        if not started:
+            raise Refused(Code.WrongRound, "round", f"round {round} was not started")
+        start = started[-1].arguments
+        attempt, height = typed(int, start["attempt"]), typed(int, start["startBlock"])
+        state = self._round(task, round, attempt)
+        phase, phase_block, accepted = Phase(typed(int, state[0])), typed(int, state[4]), typed(int, state[7])
+        seats = self._read("Federation", "memberSet", start["memberSet"])[0]
+        final = self._history.attempt_events("RoundFinal", task, round, attempt)
+        return RoundRecord(
+            round=round,
+            attempt=attempt,
+            phase=phase,
+            start_height=height,
+            deadline=phase_block + Task(*config).phase_blocks,
+            members=tuple(self._members(seats, height)),
+            steps=tuple(cast(Sequence[int], start["steps"])),
+            updates=self._history.updates(task, round, attempt),
+            verdicts=self._history.verdicts(task, round, attempt),
+            accepted=accepted,
+            votes=self._history.votes(task, round, attempt),
+            checkpoint=typed(bytes, final[0].arguments["checkpointId"]) if final else _ZERO32,
+        )
+
+    def start_round(self, task: bytes) -> Receipt:
+        return self._send("Federation", "startRound", task)
+
+    def submit_updates(self, task: bytes, updates: Sequence[Signed[Update]]) -> Receipt:
+        return self._send("Federation", "submitUpdates", task, signed_tuples(updates))
+
+    def submit_verdicts(self, task: bytes, verdicts: Sequence[Signed[Verdict]]) -> Receipt:
+        return self._send("Federation", "submitVerdicts", task, signed_tuples(verdicts))
+
+    def submit_votes(self, task: bytes, votes: Sequence[Signed[Vote]]) -> Receipt:
+        return self._send("Federation", "submitVotes", task, signed_tuples(votes))
+
+    def finalise(self, task: bytes, checkpoint: Checkpoint, parents: Sequence[bytes]) -> Receipt:
+        return self._send("Federation", "finalise", task, as_tuple(checkpoint), list(parents))
+
+    def advance(self, task: bytes) -> Receipt:
+        return self._send("Federation", "advance", task)
+
+    def checkpoints(self, task: bytes) -> list[CheckpointRecord]:
+        return self._history.checkpoints(task)
+
+    def imports(self) -> list[CheckpointRecord]:
+        return self._history.imports()
+
+    def ledger_bytes(self, receipts: Sequence[Receipt]) -> int:
+        return sum(ledger_bytes(self._rpc, receipt.transaction, receipt.sent_bytes) for receipt in receipts)
+
+    # One contract
+
+    def _read(self, contract: str, function: str, *arguments: object) -> Values:
+        source = artifact(contract)
+        data = self._rpc.call(self._spec.deployment[contract], source.call(function, *arguments))
+        return source.result(function, data)
+
+    def _send(self, contract: str, function: str, *arguments: object) -> Receipt:
+        if self._payer is None:
+            self._payer = Payer(self._rpc, self._spec.key)
+        data = artifact(contract).call(function, *arguments)
+        return self._payer.send(self._spec.deployment[contract], data).receipt
+
+    def _task(self, task: bytes) -> tuple[tuple[bytes, int, int, int, int, int], bytes, int, int, int]:
+        record = self._read("Federation", "taskState", task)[0]
+        config, last_final, last_final_round, round, attempt = cast(
+            tuple[tuple[bytes, int, int, int, int, int], bytes, int, int, int], record
+        )
+        if last_final == _ZERO32:
+            raise Refused(Code.UnknownTask, "task", f"0x{task.hex()}")
+        return config, last_final, last_final_round, round, attempt
+
+    def _round(self, task: bytes, round: int, attempt: int) -> Values:
+        return cast(Values, self._read("Federation", "roundState", task, round, attempt)[0])
+
+    def _members(self, seats: object, height: int) -> list[Member]:
+        keys = self._history.encryption_keys(height)
+        pairs = [(address(seat[0]), seat[1]) for seat in cast(Sequence[tuple[str, int]], seats)]
+        return [Member(participant, capacity, keys[participant]) for participant, capacity in pairs]
+
+
+def _require_domain(endpoint: Rpc, spec: ChainSpec) -> None:
+    found = chain_domain(endpoint)
+    if found != spec.domain:
+        raise Refused(
+            Code.WrongDomain, endpoint.url, f"0x{found.hex()} answers where 0x{spec.domain.hex()} is expected"
+        )
+    outbox = artifact("Outbox")
+    data = endpoint.call(spec.deployment["Outbox"], outbox.call("domain"))
+    if not data:
+        raise ConfigError(f"{endpoint.url}: no Outbox at {spec.deployment['Outbox']}", "Deploy the contracts first")
+    if outbox.result("domain", data) != (spec.domain,):
+        raise Refused(Code.WrongDomain, "Outbox", "it was deployed for another domain")
+
+
+def _final_height(endpoint: Rpc, spec: ChainSpec) -> int:
+    if spec.confirmations != FINALIZED:
+        return max(endpoint.number("eth_blockNumber") - spec.confirmations, 0)
+    try:
+        block = endpoint.record("eth_getBlockByNumber", "finalized", False)
+    except NodeError as error:
+        raise ConfigError(
+            f"{endpoint.url} knows no finalized block: {error}", "Set a number of confirmations"
+        ) from error
+    return quantity(block["number"]) if block is not None else 0
