@@ -163,7 +163,7 @@ def run(config: Path, json: bool = False) -> int:
     Raises:
         ConfigError: configuration, key file, journal or port cannot work.
         Unreachable: the chain does not answer at the start.
-        Refused: WrongDomain (another chain answers), DevelopmentChain (evidence is missing that only a devnet may lack).
+        Refused: WrongDomain (another chain answers), DevelopmentChain (evidence that only devnets may lack is missing).
         ArtifactError: the journal cannot be written.
     """
     settings = load_attestor(config)

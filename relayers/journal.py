@@ -1,9 +1,9 @@
 """The signing journal: the only way to an attestor's signature, and what keeps it from contradicting itself.
 
 A statement is checked against everything that was signed before, signed, and written durably (SQLite, WAL,
-synchronous = FULL) in one transaction. Signatures leave the process from this file alone, so a crash at any moment leaves either no
-signature or one that is remembered. The outbox's frontier is kept too: an outbox that does not extend what was signed,
-whatever its size, is never signed.
+synchronous = FULL) in one transaction. Signatures leave the process from this file alone, so a crash at any moment
+leaves either no signature or one that is remembered. The outbox's frontier is kept too: an outbox that does not extend
+what was signed, whatever its size, is never signed.
 """
 
 from __future__ import annotations

@@ -42,6 +42,7 @@ class Step(Enum):
     WAITING = "waiting for a quorum"
     DELIVERED = "delivered"
     RACED = "another relayer was faster"
+    REREAD = "the source's outbox was read again"
 
 
 class SourceLog:
@@ -62,8 +63,8 @@ class SourceLog:
             self._queue.add(self._source, entries)
             self.leaves += [entry.packet.id for entry in entries]
 
-    def agree(self, chain: Chain, size: int, root: bytes) -> None:
-        """Returns when the first `size` leaves have this certified root; reads everything again if they have not.
+    def agree(self, chain: Chain, size: int, root: bytes) -> bool:
+        """Whether the first `size` leaves had this certified root; if not, they have it now, read again.
 
         Raises:
             Refused: InconsistentLog, what the source tells is not what the quorum signed.
@@ -73,11 +74,12 @@ class SourceLog:
         if len(self.leaves) < size:
             raise Unreachable(f"{chain.spec.name}: the node has {len(self.leaves)} of {size} packets")
         if self._matches(size, root):
-            return
+            return True
         self._forget()
         self.read(chain)
         if not self._matches(size, root):
             raise Refused(Code.InconsistentLog, "outbox", f"the source's {size} packets are not those that were signed")
+        return False
 
     def _matches(self, size: int, root: bytes) -> bool:
         # Sizes grow but for a reorganised source: from the last proven size only the new leaves are hashed.
@@ -142,7 +144,8 @@ class Link:
             if found is None:
                 return Step.WAITING
         state = view.client.state if found is None else found.statement
-        self._outbox.agree(source, state.outbox_size, state.outbox_root)
+        if not self._outbox.agree(source, state.outbox_size, state.outbox_root):
+            return Step.REREAD
         with self._timed("prove"):
             ends = Ends(source.domain, destination.domain, source.endpoint, destination.endpoint)
             delivery = build_delivery(ends, view, self._outbox.leaves, members, found)

@@ -80,14 +80,15 @@ def stop_on_signals(pulse: Pulse) -> Iterator[None]:
 class Connection:
     """A chain of one thread; made when it is first used, and anew after `drop`."""
 
-    def __init__(self, spec: ChainSpec) -> None:
+    def __init__(self, spec: ChainSpec, connector: Callable[[ChainSpec], Chain] = connect) -> None:
         self.spec = spec
+        self._connector = connector
         self._chain: Chain | None = None
 
     def chain(self) -> Chain:
         """The chain; raises as `poft.chain.connect` does."""
         if self._chain is None:
-            self._chain = connect(self.spec)
+            self._chain = self._connector(self.spec)
         return self._chain
 
     def drop(self) -> None:
