@@ -7,7 +7,6 @@ ended before its successor starts: two processes must not share a signing journa
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,7 +17,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-from poft.chain import ChainSpec, devnet
+from poft.chain import ChainSpec, devnet, free_port
 from poft.protocol.errors import ConfigError, Unreachable
 from poft.protocol.hashing import keccak
 from poft.protocol.signatures import key_address
@@ -205,13 +204,6 @@ def prepare_relayers(
 def relayer_account(kind: str, index: int) -> str:
     """The devnet account that a relayer pays with."""
     return devnet(kind).account(f"relayer-{index}")
-
-
-def free_port() -> int:
-    """A port of the loopback interface that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def start_all(services: Sequence[Service]) -> None:

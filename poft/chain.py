@@ -10,6 +10,7 @@ transaction is refused (nothing was changed then), `Refused` when evidence does 
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -373,6 +374,7 @@ class Devnet(Protocol):
     def start(self, folder: Path, name: str, port: int, accounts: Sequence[str] = ()) -> ChainSpec:
         """Starts the chain in `folder`, or resumes it from the state that lies there; waits until it answers.
 
+        `port` 0 means the port of last time, else a free one.
         A new chain gets its contracts or genesis; the payer of the spec that is returned governs it. `accounts` are
         secrets of further payers (in the form that the kind's specs take), which get coins. The process outlives the
         caller (it is stopped by `stop`), and its pid stands in `folder/devnet.json`.
@@ -393,6 +395,13 @@ class Devnet(Protocol):
     def status(self, folder: Path) -> DevnetStatus:
         """Whether the chain of this folder runs."""
         ...
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def connect(spec: ChainSpec) -> Chain:

@@ -25,7 +25,7 @@ import psutil
 from eth_account import Account
 from eth_utils.address import to_checksum_address
 
-from poft.chain import ChainSpec, DevnetStatus
+from poft.chain import ChainSpec, DevnetStatus, free_port
 from poft.protocol.errors import ConfigError, Unreachable
 from poft.protocol.hashing import keccak
 from poft.protocol.signatures import key_address
@@ -93,6 +93,7 @@ class EvmDevnet:
             raise ConfigError(
                 f"{folder} holds the {state.kind} devnet {state.name!r}", "Choose another folder, or remove this one"
             )
+        port = port or state.port or free_port()
         if _alive(state.anvil):
             _require_same(state, port)
             return self._complete(folder, state, accounts)

@@ -29,6 +29,8 @@ from .scoring import Metrics, measure
 PERMILLE = 1000
 RATE_UNITS = 1 << 24
 """Learning rates are multiples of 2^-24, so that the last bit of a library's cosine cannot matter."""
+CLOSING_SHARE = 1 / 1000
+"""Of the learning rate, in the closing round. Not zero: an update that returns the base is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +114,24 @@ def assign_steps(capacities: Mapping[bytes, int], total: int) -> dict[bytes, int
 
 
 def learning_rate(policy: RoundPolicy, round_number: int, rounds: int) -> float:
-    """Rate of a round (from 1): half a cosine from the full rate down to about 2.5 / rounds² of it in the last round.
+    """Rate of a round (from 1): half a cosine from the full rate towards zero, and next to nothing in the closing
+    round.
 
-    The last round of a task is thus a closing one: it polishes what the last exchange merged and moves little.
+    The last of several rounds is the closing one: it takes over what the last exchange merged and must not pull the
+    networks apart again, so it trains at a thousandth of the rate and without momentum.
     """
     if not 1 <= round_number <= rounds:
         raise Refused(Code.WrongRound, "round", f"{round_number} of {rounds}")
-    share = (1 + cos(pi * (round_number - 1) / rounds)) / 2
+    if is_closing(round_number, rounds):
+        share = CLOSING_SHARE
+    else:
+        share = (1 + cos(pi * (round_number - 1) / max(1, rounds - 1))) / 2
     return round(policy.learning_rate * share * RATE_UNITS) / RATE_UNITS
+
+
+def is_closing(round_number: int, rounds: int) -> bool:
+    """Whether this is the task's closing round; a task of one round has none."""
+    return rounds > 1 and round_number == rounds
 
 
 def train_participant(
@@ -144,8 +156,9 @@ def train_participant(
     config = StepConfig(learning_rate(policy, round_number, rounds), policy.batch_size, policy.proximal)
     key = stream_key("train", seed, task, round_number, participant)
     result = train_local(network, base, samples, steps, config, key)
+    momentum = 0 if is_closing(round_number, rounds) else policy.momentum_permille
     return Contribution(
-        with_momentum(result.delta, previous, policy.momentum_permille),
+        with_momentum(result.delta, previous, momentum),
         len(samples),
         steps,
         result.training_root,
