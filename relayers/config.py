@@ -57,8 +57,8 @@ class ChainSettings(Settings):
     """The payer's secret in the clear: devnets only."""
     key_file: str = ""
     """A file of mode 0600 with the payer's secret: everything else."""
-    confirmations: Annotated[int, Field(ge=0)] = 0
-    """Blocks on top after which a block counts as final, where the chain itself has no finality."""
+    confirmations: Annotated[int, Field(ge=-1)] = 0
+    """Blocks on top after which a block counts as final; -1 (EVM) takes the chain's own `finalized`."""
     development: bool = False
     """This is a devnet: evidence that such chains cannot give is not asked for."""
 
