@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
-import {IFinalityVerifier, TrustState, Finalised, Limits} from "./interfaces/IFinalityVerifier.sol";
+import {IFinalityVerifier, TrustState, Limits} from "./interfaces/IFinalityVerifier.sol";
 import {Outbox} from "./Outbox.sol";
 import {Code, Refused} from "./types/Code.sol";
 
@@ -18,8 +18,8 @@ contract LightClient is AccessManaged {
     /// Finalised outboxes that proofs are accepted against.
     uint256 public constant HISTORY = 256;
 
-    struct Client {
-        // Slot 0: what updates change.
+    /// What updates change, in one slot.
+    struct Progress {
         uint64 epoch;
         uint64 height;
         uint64 outboxSize;
@@ -28,7 +28,10 @@ contract LightClient is AccessManaged {
         /// Position of the newest outbox in the ring, and how many of its entries count.
         uint8 newest;
         uint16 held;
-        // Slot 1: what governance sets.
+    }
+
+    /// What governance sets, in one slot.
+    struct Settings {
         IFinalityVerifier verifier;
         bool smallCommittee;
         bool frozen;
@@ -36,6 +39,11 @@ contract LightClient is AccessManaged {
         /// Seconds after which a client without news serves no deliveries, and that a source may be ahead of us.
         uint32 maxAge;
         uint16 maxDrift;
+    }
+
+    struct Client {
+        Settings settings;
+        Progress progress;
         /// Commitment to whoever may convince this client in its epoch.
         bytes32 authority;
         /// Ring of finalised outboxes, sizes ascending from the oldest to the newest. `create` writes all of it, so
@@ -52,7 +60,7 @@ contract LightClient is AccessManaged {
     event ClientCreated(
         bytes32 indexed source, address verifier, bytes4 scheme, uint16 generation, uint64 epoch, bytes32 authority
     );
-    event ClientUpdated(bytes32 indexed source, uint64 epoch, Finalised finalised);
+    event ClientUpdated(bytes32 indexed source, uint64 epoch, uint64 height, uint64 outboxSize, bytes32 outboxRoot);
     /// `signers` stand behind both halves of the evidence; empty when governance froze the client.
     event ClientFrozen(bytes32 indexed source, uint64 epoch, address[] signers);
     event ClientRecovered(bytes32 indexed source, uint16 generation, uint64 epoch, bytes32 authority);
@@ -71,84 +79,89 @@ contract LightClient is AccessManaged {
         require(source != domain, Refused(Code.WrongDomain));
         require(address(verifier).code.length != 0, Refused(Code.UnknownScheme));
         Client storage client = _clients[source];
-        require(address(client.verifier) == address(0), Refused(Code.AlreadyInitialised));
+        require(address(client.settings.verifier) == address(0), Refused(Code.AlreadyInitialised));
         for (uint256 i = 0; i < HISTORY; ++i) {
             client.roots[i] = bytes32(uint256(1));
             client.sizes[i] = type(uint64).max;
         }
-        client.verifier = verifier;
-        client.maxAge = maxAge;
-        client.maxDrift = maxDrift;
+        client.settings.verifier = verifier;
+        client.settings.maxAge = maxAge;
+        client.settings.maxDrift = maxDrift;
         TrustState memory state = _begin(client, genesis);
         emit ClientCreated(source, address(verifier), verifier.scheme(), 0, state.epoch, state.authority);
     }
 
     /// Takes a finality proof. The one that was accepted last is a no-op: racing relayers lose nothing but gas.
     function update(bytes32 source, bytes calldata proof) external {
-        Client storage client = _active(source);
-        TrustState memory state = _trusted(client);
-        (TrustState memory next, Finalised memory finalised) =
-            client.verifier.verify(source, state, proof, Limits({time: block.timestamp, maxDrift: client.maxDrift}));
+        Client storage client = _clients[source];
+        Settings memory settings = _active(client);
+        Progress memory progress = client.progress;
+        TrustState memory state = _trusted(client, settings, progress);
+        (TrustState memory next,) =
+            settings.verifier.verify(source, state, proof, Limits({time: block.timestamp, maxDrift: settings.maxDrift}));
         if (next.height == state.height) return;
         if (next.authority != state.authority) client.authority = next.authority;
         if (next.outboxSize != state.outboxSize) {
-            uint8 newest;
             // A ring of 256 positions: overflow is the step from the last to the first.
             unchecked {
-                newest = client.newest + 1;
+                ++progress.newest;
             }
-            client.roots[newest] = next.outboxRoot;
-            client.sizes[newest] = next.outboxSize;
-            client.newest = newest;
-            if (client.held < HISTORY) ++client.held;
+            if (progress.held < HISTORY) ++progress.held;
+            client.roots[progress.newest] = next.outboxRoot;
+            client.sizes[progress.newest] = next.outboxSize;
         }
-        client.epoch = next.epoch;
-        client.height = next.height;
-        client.outboxSize = next.outboxSize;
-        client.timestamp = SafeCast.toUint40(next.timestamp);
-        emit ClientUpdated(source, next.epoch, finalised);
+        progress.epoch = next.epoch;
+        progress.height = next.height;
+        progress.outboxSize = next.outboxSize;
+        progress.timestamp = SafeCast.toUint40(next.timestamp);
+        client.progress = progress;
+        emit ClientUpdated(source, next.epoch, next.height, next.outboxSize, next.outboxRoot);
     }
 
     /// Freezes a client whose source contradicts itself: two proofs, now or later, that cannot both be true.
     function submitMisbehaviour(bytes32 source, bytes calldata first, bytes calldata second) external {
-        Client storage client = _active(source);
-        address[] memory signers = client.verifier.checkMisbehaviour(source, _trusted(client), first, second);
-        client.frozen = true;
-        emit ClientFrozen(source, client.epoch, signers);
+        Client storage client = _clients[source];
+        Settings memory settings = _active(client);
+        TrustState memory state = _trusted(client, settings, client.progress);
+        address[] memory signers = settings.verifier.checkMisbehaviour(source, state, first, second);
+        client.settings.frozen = true;
+        emit ClientFrozen(source, state.epoch, signers);
     }
 
     function freeze(bytes32 source) external restricted {
-        Client storage client = _active(source);
-        client.frozen = true;
-        emit ClientFrozen(source, client.epoch, new address[](0));
+        Client storage client = _clients[source];
+        _active(client);
+        client.settings.frozen = true;
+        emit ClientFrozen(source, client.progress.epoch, new address[](0));
     }
 
     /// A new trusted state in a new generation, which lifts a freeze. Nonces live in the inbox and go on: no packet is
     /// ever delivered twice.
     function recover(bytes32 source, bytes calldata genesis) external restricted {
-        Client storage client = _known(source);
-        uint64 last = client.epoch;
-        ++client.generation;
-        client.frozen = false;
+        Client storage client = _clients[source];
+        uint16 generation = _known(client).generation + 1;
+        uint64 last = client.progress.epoch;
+        client.settings.generation = generation;
+        client.settings.frozen = false;
         TrustState memory state = _begin(client, genesis);
         // Statements of the earlier generation name an earlier epoch, so they cannot be replayed.
         require(state.epoch > last, Refused(Code.WrongEpoch));
-        emit ClientRecovered(source, client.generation, state.epoch, state.authority);
+        emit ClientRecovered(source, generation, state.epoch, state.authority);
     }
 
     /// Root of the source's outbox when it had this size; refuses when the client is frozen or stale, or does not know.
     function finalisedRoot(bytes32 source, uint64 size) external view returns (bytes32) {
-        Client storage client = _active(source);
-        require(client.outboxSize >= size, Refused(Code.UnknownOutbox));
-        uint256 newest = client.newest;
-        uint256 position = client.outboxSize == size ? newest : _find(client, newest, size);
-        require(block.timestamp <= uint256(client.timestamp) + client.maxAge, Refused(Code.StaleClient));
+        Client storage client = _clients[source];
+        Settings memory settings = _active(client);
+        Progress memory progress = client.progress;
+        uint256 position = progress.outboxSize == size ? progress.newest : _find(client, progress, size);
+        require(block.timestamp <= uint256(progress.timestamp) + settings.maxAge, Refused(Code.StaleClient));
         return client.roots[position];
     }
 
     /// Returns when there is a client for this source and it is not frozen.
     function requireActive(bytes32 source) external view {
-        _active(source);
+        _active(_clients[source]);
     }
 
     /// What is believed about a source, the number of its generation, and whether it is frozen.
@@ -157,8 +170,9 @@ contract LightClient is AccessManaged {
         view
         returns (TrustState memory state, uint16 generation, bool frozen)
     {
-        Client storage client = _known(source);
-        return (_trusted(client), client.generation, client.frozen);
+        Client storage client = _clients[source];
+        Settings memory settings = _known(client);
+        return (_trusted(client, settings, client.progress), settings.generation, settings.frozen);
     }
 
     function clientConfig(bytes32 source)
@@ -166,53 +180,59 @@ contract LightClient is AccessManaged {
         view
         returns (IFinalityVerifier verifier, uint32 maxAge, uint16 maxDrift)
     {
-        Client storage client = _known(source);
-        return (client.verifier, client.maxAge, client.maxDrift);
+        Settings memory settings = _known(_clients[source]);
+        return (settings.verifier, settings.maxAge, settings.maxDrift);
     }
 
     function _begin(Client storage client, bytes calldata genesis) private returns (TrustState memory state) {
-        state = client.verifier.initialise(genesis);
-        client.epoch = state.epoch;
-        client.height = state.height;
-        client.outboxSize = state.outboxSize;
-        client.timestamp = SafeCast.toUint40(state.timestamp);
-        client.smallCommittee = state.smallCommittee;
-        client.newest = 0;
-        client.held = 1;
+        state = client.settings.verifier.initialise(genesis);
+        client.settings.smallCommittee = state.smallCommittee;
+        client.progress = Progress({
+            epoch: state.epoch,
+            height: state.height,
+            outboxSize: state.outboxSize,
+            timestamp: SafeCast.toUint40(state.timestamp),
+            newest: 0,
+            held: 1
+        });
+        client.authority = state.authority;
         client.roots[0] = state.outboxRoot;
         client.sizes[0] = state.outboxSize;
-        client.authority = state.authority;
     }
 
-    function _known(bytes32 source) private view returns (Client storage client) {
-        client = _clients[source];
-        require(address(client.verifier) != address(0), Refused(Code.Uninitialised));
+    function _known(Client storage client) private view returns (Settings memory settings) {
+        settings = client.settings;
+        require(address(settings.verifier) != address(0), Refused(Code.Uninitialised));
     }
 
-    function _active(bytes32 source) private view returns (Client storage client) {
-        client = _known(source);
-        require(!client.frozen, Refused(Code.Frozen));
+    function _active(Client storage client) private view returns (Settings memory settings) {
+        settings = _known(client);
+        require(!settings.frozen, Refused(Code.Frozen));
     }
 
-    function _trusted(Client storage client) private view returns (TrustState memory) {
+    function _trusted(Client storage client, Settings memory settings, Progress memory progress)
+        private
+        view
+        returns (TrustState memory)
+    {
         return TrustState({
-            epoch: client.epoch,
-            height: client.height,
-            timestamp: client.timestamp,
-            outboxSize: client.outboxSize,
-            outboxRoot: client.roots[client.newest],
+            epoch: progress.epoch,
+            height: progress.height,
+            timestamp: progress.timestamp,
+            outboxSize: progress.outboxSize,
+            outboxRoot: client.roots[progress.newest],
             authority: client.authority,
-            smallCommittee: client.smallCommittee
+            smallCommittee: settings.smallCommittee
         });
     }
 
-    /// Position in the ring of the outbox of this size: sizes ascend with age falling, so halve the interval of ages.
-    function _find(Client storage client, uint256 newest, uint64 size) private view returns (uint256 position) {
+    /// Position in the ring of the outbox of this size: sizes fall with age, so halve the interval of ages.
+    function _find(Client storage client, Progress memory progress, uint64 size) private view returns (uint256) {
         uint256 low = 0;
-        uint256 high = client.held;
+        uint256 high = progress.held;
         while (low < high) {
             uint256 age = (low + high) / 2;
-            position = (newest + HISTORY - age) % HISTORY;
+            uint256 position = (progress.newest + HISTORY - age) % HISTORY;
             uint64 found = client.sizes[position];
             if (found == size) return position;
             if (found > size) low = age + 1;

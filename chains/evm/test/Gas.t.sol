@@ -19,7 +19,7 @@ contract GasTest is Link {
     }
 
     function test_update_staysBelow80000_threeOfFourNineNodes() public {
-        sourceSendsElsewhere(213 + 300 - leaves.length);
+        sourceSendsElsewhere(200 - leaves.length);
         Evidence memory proof = honest(20);
         vm.assertEq(proof.consistency.length, 9, "nodes");
         bytes memory packed = pack(proof);

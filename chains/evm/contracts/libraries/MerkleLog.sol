@@ -95,11 +95,15 @@ library MerkleLog {
         require(proof.length == inclusionLength(index, size), Refused(Code.ProofLength));
         bytes32 node = leafHash(data);
         uint256 last = size - 1;
-        for (uint256 i = 0; i < proof.length; ++i) {
-            // The right-most path has no sibling on some levels: skip them.
-            while (index & 1 == 0 && index == last) (index, last) = (index >> 1, last >> 1);
-            node = index & 1 == 1 ? nodeHash(proof[i], node) : nodeHash(node, proof[i]);
-            (index, last) = (index >> 1, last >> 1);
+        // No overflow: `i` is bounded by the length of calldata.
+        unchecked {
+            for (uint256 i = 0; i < proof.length; ++i) {
+                // The right-most path has no sibling on some levels: skip them.
+                while (index & 1 == 0 && index == last) (index, last) = (index >> 1, last >> 1);
+                bytes32 sibling = _node(proof, i);
+                node = index & 1 == 1 ? nodeHash(sibling, node) : nodeHash(node, sibling);
+                (index, last) = (index >> 1, last >> 1);
+            }
         }
         require(node == root, Refused(Code.RootMismatch));
     }
@@ -135,29 +139,45 @@ library MerkleLog {
         uint256 next = index == 0 ? 0 : 1;
         bytes32 old = index == 0 ? fromRoot : proof[0];
         bytes32 grown = old;
-        for (; next < proof.length; ++next) {
-            while (index & 1 == 0 && index == last) (index, last) = (index >> 1, last >> 1);
-            bytes32 sibling = proof[next];
-            if (index & 1 == 1) {
-                old = nodeHash(sibling, old);
-                grown = nodeHash(sibling, grown);
-            } else {
-                grown = nodeHash(grown, sibling);
+        // No overflow: `next` is bounded by the length of calldata.
+        unchecked {
+            for (; next < proof.length; ++next) {
+                while (index & 1 == 0 && index == last) (index, last) = (index >> 1, last >> 1);
+                bytes32 sibling = _node(proof, next);
+                if (index & 1 == 1) {
+                    old = nodeHash(sibling, old);
+                    grown = nodeHash(sibling, grown);
+                } else {
+                    grown = nodeHash(grown, sibling);
+                }
+                (index, last) = (index >> 1, last >> 1);
             }
-            (index, last) = (index >> 1, last >> 1);
         }
         require(old == fromRoot && grown == toRoot, Refused(Code.InconsistentLog));
     }
 
+    /// `proof[index]` without its bounds check, for loops that end at the length.
+    function _node(bytes32[] calldata proof, uint256 index) private pure returns (bytes32 node) {
+        assembly ("memory-safe") {
+            node := calldataload(add(proof.offset, shl(5, index)))
+        }
+    }
+
     function _bitLength(uint256 value) private pure returns (uint256 length) {
-        for (; value != 0; value >>= 1) {
-            ++length;
+        // No overflow: at most 256.
+        unchecked {
+            for (; value != 0; value >>= 1) {
+                ++length;
+            }
         }
     }
 
     function _bitCount(uint256 value) private pure returns (uint256 count) {
-        for (; value != 0; value &= value - 1) {
-            ++count;
+        // No overflow: at most 256; `value` is not zero when one is taken from it.
+        unchecked {
+            for (; value != 0; value &= value - 1) {
+                ++count;
+            }
         }
     }
 }

@@ -16,22 +16,34 @@ library Signatures {
         return keccak256(abi.encode(DOMAIN_TYPEHASH, nameHash, versionHash, salt));
     }
 
-    /// What is signed: keccak(0x19 0x01 || separator || hashStruct). OpenZeppelin's MessageHashUtils needs the Cancun
-    /// instruction set, which consortium chains may lack.
-    function typedDigest(bytes32 domainSeparator, bytes32 structHash) internal pure returns (bytes32) {
-        return keccak256(abi.encodePacked(hex"1901", domainSeparator, structHash));
+    /// What is signed: keccak(0x19 0x01 || separator || hashStruct), built in memory that stays free. OpenZeppelin's
+    /// MessageHashUtils needs the Cancun instruction set, which consortium chains may lack.
+    function typedDigest(bytes32 domainSeparator, bytes32 structHash) internal pure returns (bytes32 digest) {
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore(free, hex"1901")
+            mstore(add(free, 0x02), domainSeparator)
+            mstore(add(free, 0x22), structHash)
+            digest := keccak256(free, 0x42)
+        }
     }
 
     /// Returns when `signer` signed `digest`; refuses with BadSignature, HighS or NotSigner.
     function requireSigner(bytes32 digest, bytes calldata signature, address signer) internal pure {
         require(signature.length == BYTES, Refused(Code.BadSignature));
-        bytes32 r = bytes32(signature[0:32]);
-        bytes32 s = bytes32(signature[32:64]);
-        uint8 v = uint8(signature[64]);
+        bytes32 r;
+        bytes32 s;
+        uint8 v;
+        assembly ("memory-safe") {
+            r := calldataload(signature.offset)
+            s := calldataload(add(signature.offset, 0x20))
+            v := byte(0, calldataload(add(signature.offset, 0x40)))
+        }
         // Ranges before ECDSA's own check of s, which calls every large s high.
-        require(v == 27 || v == 28, Refused(Code.BadSignature));
-        require(uint256(r) != 0 && uint256(r) < ORDER, Refused(Code.BadSignature));
-        require(uint256(s) != 0 && uint256(s) < ORDER, Refused(Code.BadSignature));
+        require(
+            (v == 27 || v == 28) && r != 0 && uint256(r) < ORDER && s != 0 && uint256(s) < ORDER,
+            Refused(Code.BadSignature)
+        );
         (address recovered, ECDSA.RecoverError failure,) = ECDSA.tryRecover(digest, v, r, s);
         require(failure != ECDSA.RecoverError.InvalidSignatureS, Refused(Code.HighS));
         require(failure == ECDSA.RecoverError.NoError, Refused(Code.BadSignature));

@@ -22,8 +22,10 @@ struct CommitteeProof {
     uint256 bitmap;
     uint256 memberCount;
     uint256 signatureCount;
-    uint256 signatureBytes;
+    uint256 signaturesAt;
+    uint256 nextMembersAt;
     uint256 nextCount;
+    uint256 nodesAt;
     uint256 nodeCount;
 }
 
@@ -64,43 +66,60 @@ library Committees {
         require(keccak256(abi.encode(epoch, list, small)) == keccak256(genesis), Refused(Code.Malformed));
     }
 
-    /// Sizes are checked here, so that the list accessors below stay inside of `encoded`.
+    /// Sizes are checked here, so that nothing that reads `encoded` afterwards leaves it.
     function decode(bytes calldata encoded) internal pure returns (CommitteeProof memory proof) {
         require(encoded.length >= HEAD, Refused(Code.Malformed));
         FinalityStatement memory said = proof.statement;
-        said.epoch = uint64(bytes8(encoded[0:8]));
-        said.height = uint64(bytes8(encoded[8:16]));
-        said.blockHash = bytes32(encoded[16:48]);
-        said.stateRoot = bytes32(encoded[48:80]);
-        said.outboxSize = uint64(bytes8(encoded[80:88]));
-        said.outboxRoot = bytes32(encoded[88:120]);
-        said.timestamp = uint64(bytes8(encoded[120:128]));
-        said.nextCommittee = bytes32(encoded[128:160]);
-        proof.bitmap = uint64(bytes8(encoded[160:168]));
-        proof.memberCount = uint8(encoded[168]);
-        proof.signatureCount = uint8(encoded[169]);
-        proof.signatureBytes = uint16(bytes2(encoded[170:172]));
-        proof.nextCount = uint8(encoded[172]);
-        proof.nodeCount = uint8(encoded[173]);
-        require(
-            proof.memberCount <= MAX && proof.signatureCount <= MAX && proof.nextCount <= MAX
-                && proof.nodeCount <= MAX_NODES,
-            Refused(Code.Oversize)
-        );
-        require(encoded.length == _nodesAt(proof) + 32 * proof.nodeCount, Refused(Code.Malformed));
+        said.epoch = _uint64(encoded, 0);
+        said.height = _uint64(encoded, 8);
+        said.blockHash = _word(encoded, 16);
+        said.stateRoot = _word(encoded, 48);
+        said.outboxSize = _uint64(encoded, 80);
+        said.outboxRoot = _word(encoded, 88);
+        said.timestamp = _uint64(encoded, 120);
+        said.nextCommittee = _word(encoded, 128);
+        // What is left of the head ends where this word ends.
+        uint256 counts = uint256(_word(encoded, HEAD - 32));
+        proof.bitmap = uint64(counts >> 48);
+        uint256 n = uint8(counts >> 40);
+        uint256 k = uint8(counts >> 32);
+        uint256 signatureBytes = uint16(counts >> 16);
+        uint256 m = uint8(counts >> 8);
+        uint256 c = uint8(counts);
+        require(n <= MAX && k <= MAX && m <= MAX && c <= MAX_NODES, Refused(Code.Oversize));
+        proof.memberCount = n;
+        proof.signatureCount = k;
+        // No overflow: every count has at most 16 bits.
+        unchecked {
+            proof.signaturesAt = HEAD + 20 * n;
+            proof.nextMembersAt = proof.signaturesAt + signatureBytes;
+            proof.nextCount = m;
+            proof.nodesAt = proof.nextMembersAt + 20 * m;
+            proof.nodeCount = c;
+            require(encoded.length == proof.nodesAt + 32 * c, Refused(Code.Malformed));
+        }
     }
 
-    function members(CommitteeProof memory proof, bytes calldata encoded) internal pure returns (address[] memory) {
-        return _addresses(encoded, HEAD, proof.memberCount);
+    /// Members and the hash that a committee of this epoch has.
+    function members(CommitteeProof memory proof, bytes calldata encoded, uint64 epoch)
+        internal
+        pure
+        returns (address[] memory list, bytes32 committee)
+    {
+        return _committee(encoded, HEAD, proof.memberCount, epoch);
+    }
+
+    /// Next members and the hash that a committee of this epoch has.
+    function nextMembers(CommitteeProof memory proof, bytes calldata encoded, uint64 epoch)
+        internal
+        pure
+        returns (address[] memory list, bytes32 committee)
+    {
+        return _committee(encoded, proof.nextMembersAt, proof.nextCount, epoch);
     }
 
     function signatures(CommitteeProof memory proof, bytes calldata encoded) internal pure returns (bytes calldata) {
-        uint256 start = HEAD + 20 * proof.memberCount;
-        return encoded[start:start + proof.signatureBytes];
-    }
-
-    function nextMembers(CommitteeProof memory proof, bytes calldata encoded) internal pure returns (address[] memory) {
-        return _addresses(encoded, HEAD + 20 * proof.memberCount + proof.signatureBytes, proof.nextCount);
+        return encoded[proof.signaturesAt:proof.nextMembersAt];
     }
 
     /// The nodes lie in calldata as the elements of a `bytes32[]` do: point there, copy nothing.
@@ -109,7 +128,7 @@ library Committees {
         pure
         returns (bytes32[] calldata nodes)
     {
-        uint256 start = _nodesAt(proof);
+        uint256 start = proof.nodesAt;
         uint256 count = proof.nodeCount;
         assembly ("memory-safe") {
             nodes.offset := add(encoded.offset, start)
@@ -132,8 +151,17 @@ library Committees {
         return keccak256(abi.encode(epoch, list));
     }
 
-    function structHash(FinalityStatement memory statement) internal pure returns (bytes32) {
-        return keccak256(abi.encode(TYPEHASH, statement));
+    /// `keccak256(abi.encode(TYPEHASH, statement))` without a copy: the type hash takes the place of the word before the
+    /// statement for a moment.
+    function structHash(FinalityStatement memory statement) internal pure returns (bytes32 result) {
+        bytes32 typeHash = TYPEHASH;
+        assembly ("memory-safe") {
+            let before := sub(statement, 0x20)
+            let kept := mload(before)
+            mstore(before, typeHash)
+            result := keccak256(before, 0x120)
+            mstore(before, kept)
+        }
     }
 
     /// What an attestor of the chain with this domain signs.
@@ -152,23 +180,46 @@ library Committees {
     }
 
     function bitCount(uint256 value) internal pure returns (uint256 count) {
-        for (; value != 0; value &= value - 1) {
-            ++count;
+        // No overflow: at most 256; `value` is not zero when one is taken from it.
+        unchecked {
+            for (; value != 0; value &= value - 1) {
+                ++count;
+            }
         }
     }
 
-    function _nodesAt(CommitteeProof memory proof) private pure returns (uint256) {
-        return HEAD + 20 * (proof.memberCount + proof.nextCount) + proof.signatureBytes;
+    /// `bytes32(encoded[index:index + 32])` without its bounds checks, for indices that `decode` has checked.
+    function _word(bytes calldata encoded, uint256 index) private pure returns (bytes32 word) {
+        assembly ("memory-safe") {
+            word := calldataload(add(encoded.offset, index))
+        }
     }
 
-    function _addresses(bytes calldata encoded, uint256 start, uint256 count)
+    function _uint64(bytes calldata encoded, uint256 index) private pure returns (uint64) {
+        return uint64(bytes8(_word(encoded, index)));
+    }
+
+    /// `count` packed addresses, and `keccak256(abi.encode(epoch, list))`: the list is laid out behind the two words
+    /// that precede it in that encoding.
+    function _committee(bytes calldata encoded, uint256 start, uint256 count, uint64 epoch)
         private
         pure
-        returns (address[] memory list)
+        returns (address[] memory list, bytes32 committee)
     {
-        list = new address[](count);
-        for (uint256 i = 0; i < count; ++i) {
-            list[i] = address(bytes20(encoded[start + 20 * i:start + 20 * i + 20]));
+        assembly ("memory-safe") {
+            let head := mload(0x40)
+            mstore(head, epoch)
+            mstore(add(head, 0x20), 0x40)
+            list := add(head, 0x40)
+            mstore(list, count)
+            let source := add(encoded.offset, start)
+            let end := add(add(list, 0x20), shl(5, count))
+            for { let word := add(list, 0x20) } lt(word, end) { word := add(word, 0x20) } {
+                mstore(word, shr(96, calldataload(source)))
+                source := add(source, 20)
+            }
+            mstore(0x40, end)
+            committee := keccak256(head, sub(end, head))
         }
     }
 }

@@ -47,8 +47,8 @@ contract CommitteeVerifier is IFinalityVerifier {
             outboxRoot: said.outboxRoot,
             timestamp: said.timestamp
         });
-        address[] memory members = proof.members(encoded);
-        require(Committees.hash(state.epoch, members) == state.authority, Refused(Code.CommitteeMismatch));
+        (address[] memory members, bytes32 committee) = proof.members(encoded, state.epoch);
+        require(committee == state.authority, Refused(Code.CommitteeMismatch));
         if (_acceptedLast(state, said)) {
             _requireQuorum(sourceDomain, proof, members, encoded);
             return (next, finalised);
@@ -87,7 +87,8 @@ contract CommitteeVerifier is IFinalityVerifier {
         bool oneSize =
             a.statement.outboxSize == b.statement.outboxSize && a.statement.outboxRoot != b.statement.outboxRoot;
         require(oneHeight || oneSize, Refused(Code.NotMisbehaviour));
-        signers = Committees.select(a.members(first), a.bitmap & b.bitmap);
+        (address[] memory members,) = a.members(first, state.epoch);
+        signers = Committees.select(members, a.bitmap & b.bitmap);
     }
 
     function _acceptedLast(TrustState calldata state, FinalityStatement memory said) private pure returns (bool) {
@@ -101,8 +102,8 @@ contract CommitteeVerifier is IFinalityVerifier {
         returns (CommitteeProof memory proof)
     {
         proof = Committees.decode(encoded);
-        address[] memory members = proof.members(encoded);
-        require(Committees.hash(state.epoch, members) == state.authority, Refused(Code.CommitteeMismatch));
+        (address[] memory members, bytes32 committee) = proof.members(encoded, state.epoch);
+        require(committee == state.authority, Refused(Code.CommitteeMismatch));
         require(proof.statement.epoch == state.epoch, Refused(Code.WrongEpoch));
         _requireQuorum(sourceDomain, proof, members, encoded);
     }
@@ -123,10 +124,13 @@ contract CommitteeVerifier is IFinalityVerifier {
         bytes calldata signatures = proof.signatures(encoded);
         require(signatures.length == count * Signatures.BYTES, Refused(Code.BadSignature));
         uint256 cursor = 0;
-        for (uint256 i = 0; i < members.length; ++i) {
-            if ((bitmap >> i) & 1 == 0) continue;
-            Signatures.requireSigner(digest, signatures[cursor:cursor + Signatures.BYTES], members[i]);
-            cursor += Signatures.BYTES;
+        // No overflow: at most 64 members, and 65 bytes for each.
+        unchecked {
+            for (uint256 i = 0; i < members.length; ++i) {
+                if ((bitmap >> i) & 1 == 0) continue;
+                Signatures.requireSigner(digest, signatures[cursor:cursor + Signatures.BYTES], members[i]);
+                cursor += Signatures.BYTES;
+            }
         }
     }
 
@@ -141,11 +145,11 @@ contract CommitteeVerifier is IFinalityVerifier {
             require(proof.nextCount == 0, Refused(Code.BadHandover));
             return (state.epoch, state.authority);
         }
-        address[] memory members = proof.nextMembers(encoded);
-        Committees.requireCommittee(members, state.smallCommittee);
         require(state.epoch != type(uint64).max, Refused(Code.Malformed));
         uint64 following = state.epoch + 1;
-        require(Committees.hash(following, members) == nextCommittee, Refused(Code.BadHandover));
+        (address[] memory members, bytes32 committee) = proof.nextMembers(encoded, following);
+        Committees.requireCommittee(members, state.smallCommittee);
+        require(committee == nextCommittee, Refused(Code.BadHandover));
         return (following, nextCommittee);
     }
 }
