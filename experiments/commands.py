@@ -22,6 +22,7 @@ def run(
     from experiments.config import ExperimentSettings
     from experiments.report import summary
     from experiments.run import run_experiment
+    from experiments.seeds import run_seeds, seeds_summary
     from poft.cli.output import print_table
     from poft.config import load
 
@@ -31,9 +32,13 @@ def run(
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, stop)
     settings = load(experiment, ExperimentSettings)
-    report = run_experiment(settings, output or Path("runs") / settings.name, fresh=fresh, as_json=json)
+    folder = output or Path("runs") / settings.name
+    start = run_seeds if settings.seeds else run_experiment
+    report = start(settings, folder, fresh=fresh, as_json=json)
     record = codec.loads(report.read_text())
     if json:
         print(codec.dumps({"event": "report", **record}))
+    elif settings.seeds:
+        print_table(f"{settings.name}: {folder / 'report.md'}", ("", "mean", "95 % interval"), seeds_summary(record))
     else:
-        print_table(f"{settings.name}: {report.parent / 'report.html'}", ("", ""), summary(record))
+        print_table(f"{settings.name}: {folder / 'report.html'}", ("", ""), summary(record))

@@ -59,6 +59,8 @@ class ExperimentSettings(Settings):
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")
     description: str = ""
     seed: int = Field(default=1, ge=0, lt=2**63)
+    seeds: tuple[int, ...] = ()
+    """Run the experiment once for each of these seeds, and report mean and spread; `seed` is not used then."""
     rounds: int = Field(default=13, ge=1)
     baselines: bool = True
     """Also train every network alone, and all participants in one federation, without chains."""
@@ -77,6 +79,8 @@ class ExperimentSettings(Settings):
 
     @model_validator(mode="after")
     def _consistent(self) -> ExperimentSettings:
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError("a seed is listed twice")
         names = [network.name for network in self.networks]
         if len(set(names)) != len(names):
             raise ValueError("two networks have one name")
@@ -98,6 +102,10 @@ class ExperimentSettings(Settings):
             training=self.training,
             exchange=self.exchange,
         )
+
+    def with_seed(self, seed: int) -> ExperimentSettings:
+        """The experiment of one seed."""
+        return self.model_copy(update={"seed": seed, "seeds": ()})
 
     def all_links(self) -> tuple[LinkSettings, ...]:
         """The links, spelt out."""

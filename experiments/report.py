@@ -160,8 +160,6 @@ def _draw(path: Path, curves: Sequence[Curve], baselines: Sequence[Curve], merge
     for curve in baselines:
         style = "-" if curve.name == "pooled" else ":"
         axes.plot([ppm / 1e4 for ppm in curve.accuracy_ppm], style, color="0.45", label=curve.name, linewidth=1.4)
-        axes.annotate(curve.name, (len(curve.accuracy_ppm) - 1, curve.accuracy_ppm[-1] / 1e4), fontsize=7,
-                      xytext=(4, -3), textcoords="offset points", color="0.35")  # fmt: skip
     for curve, colour in zip(curves, ("C0", "C3", "C2", "C4", "C5", "C6"), strict=False):
         values = [ppm / 1e4 for ppm in curve.accuracy_ppm]
         axes.plot(values, color=colour, label=f"{curve.name}, cross-chain", linewidth=1.8)
@@ -171,6 +169,7 @@ def _draw(path: Path, curves: Sequence[Curve], baselines: Sequence[Curve], merge
     axes.set_xlabel("round")
     axes.set_ylabel("test accuracy, %")
     axes.set_xlim(left=0)
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.legend(fontsize=8, loc="lower right")
     axes.grid(alpha=0.2)
     figure.tight_layout()
