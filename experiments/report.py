@@ -155,6 +155,7 @@ def _draw(path: Path, curves: Sequence[Curve], baselines: Sequence[Curve], merge
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
+    from matplotlib.ticker import MaxNLocator
 
     figure, axes = pyplot.subplots(figsize=(8, 4.5), dpi=120)
     for curve in baselines:
@@ -169,7 +170,7 @@ def _draw(path: Path, curves: Sequence[Curve], baselines: Sequence[Curve], merge
     axes.set_xlabel("round")
     axes.set_ylabel("test accuracy, %")
     axes.set_xlim(left=0)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(fontsize=8, loc="lower right")
     axes.grid(alpha=0.2)
     figure.tight_layout()
