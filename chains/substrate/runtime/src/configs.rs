@@ -8,7 +8,11 @@ use frame_support::{
     traits::{ConstBool, ConstU128, ConstU32, ConstU64, ConstU8, VariantCountOf},
     weights::{constants::WEIGHT_REF_TIME_PER_MILLIS, IdentityFee, Weight},
 };
-use frame_system::limits::{BlockLength, BlockWeights};
+use frame_system::{
+    limits::{BlockLength, BlockWeights},
+    EnsureRoot,
+};
+use poft_primitives::committee::CommitteeVerifier;
 use pallet_transaction_payment::{ConstFeeMultiplier, FungibleAdapter, Multiplier};
 use sp_consensus_aura::sr25519::AuthorityId as AuraId;
 use sp_runtime::{traits::One, Perbill};
@@ -103,6 +107,16 @@ impl pallet_sudo::Config for Runtime {
     type WeightInfo = pallet_sudo::weights::SubstrateWeight<Runtime>;
 }
 
-impl pallet_poft_bridge::Config for Runtime {}
+impl pallet_poft_bridge::Config for Runtime {
+    type Governance = EnsureRoot<AccountId>;
+    type Verifier = CommitteeVerifier;
+    type Time = Timestamp;
+    type Receiver = Federation;
+    type WeightInfo = ();
+}
 
-impl pallet_poft_federation::Config for Runtime {}
+impl pallet_poft_federation::Config for Runtime {
+    type Governance = EnsureRoot<AccountId>;
+    type Bridge = Bridge;
+    type WeightInfo = ();
+}

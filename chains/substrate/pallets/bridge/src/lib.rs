@@ -1,14 +1,400 @@
-//! PoFT pallet.
+//! The bridge of a PoFT network: outbox, light clients and inbox (docs/protocol.md sections 6 to 9).
+//!
+//! # Flow
+//! 1. A pallet of this runtime appends a packet to the outbox ([`ports::Bridge::send`]); nothing else can.
+//! 2. Every block's header carries the outbox's size and root (`outbox.rs`).
+//! 3. Governance creates a light client for a source (`create_client`); it names whom to believe.
+//! 4. Anyone brings finality proofs (`update_client`, `deliver`); the verifier judges them, this pallet keeps the state.
+//! 5. Anyone delivers packets with inclusion proofs (`deliver`), in nonce order, each once. The application runs in a
+//!    storage layer of its own: if it refuses, the packet stays consumed and `retry` is open to anyone.
+//! 6. Anyone submits contradicting proofs of one epoch (`submit_misbehaviour`): the client freezes until governance
+//!    recovers it with a new trusted state and a new generation.
+//!
+//! # Limits
+//! 32 packets a batch, 4,096 bytes a payload, 64 nodes an inclusion proof, 128 nodes a consistency proof, 64 members a
+//! committee: the largest delivery is below 32·(4,096 + 64·32 + 300) + 2·64·65 + 128·32 bytes = 219 KB. 256 finalised
+//! outboxes are remembered; a packet proven against an older one is proven against a newer one instead.
+
 #![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
+mod clients;
+mod inbox;
+mod outbox;
+pub mod ports;
+pub mod refusal;
+pub mod types;
+pub mod weights;
+
+#[cfg(test)]
+mod mock;
+#[cfg(test)]
+mod tests;
+
+pub use clients::HISTORY;
+pub use outbox::DIGEST_TAG;
 pub use pallet::*;
+pub use refusal::Refusal;
+
 /// The pallet.
 #[polkadot_sdk::frame_support::pallet]
 pub mod pallet {
-    use polkadot_sdk::*;
-    /// The pallet.
+    use crate::{
+        ports::PacketReceiver,
+        refusal::Refusal,
+        types::{Client, Delivery, Outcome, OutboxEntry},
+        weights::WeightInfo,
+    };
+    use alloc::vec::Vec;
+    use poft_primitives::{
+        domain::substrate_domain,
+        log::Frontier,
+        packet::Packet,
+        receive::PacketProof,
+        verifier::{Finalised, FinalityVerifier, Work},
+        Code, H160, H256,
+    };
+    use polkadot_sdk::{
+        frame_support::{
+            pallet_prelude::*,
+            traits::{EnsureOrigin, UnixTime},
+        },
+        frame_system::{self, pallet_prelude::*},
+        sp_runtime::traits::UniqueSaturatedInto,
+    };
+
+    /// What a client of the configured scheme starts from.
+    pub type GenesisOf<T> = <<T as Config>::Verifier as FinalityVerifier>::Genesis;
+    /// A proof of the configured scheme.
+    pub type ProofOf<T> = <<T as Config>::Verifier as FinalityVerifier>::Proof;
+
+    const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
+
+    /// The bridge.
     #[pallet::pallet]
+    #[pallet::storage_version(STORAGE_VERSION)]
     pub struct Pallet<T>(_);
-    /// Configuration.
+
+    /// What the runtime decides.
     #[pallet::config]
-    pub trait Config: polkadot_sdk::frame_system::Config {}
+    pub trait Config: polkadot_sdk::frame_system::Config {
+        /// Who creates, freezes and recovers clients, and halts the pallet.
+        type Governance: EnsureOrigin<Self::RuntimeOrigin>;
+        /// The verification scheme.
+        type Verifier: FinalityVerifier<Genesis: Parameter, Proof: Parameter> + 'static;
+        /// This chain's time.
+        type Time: UnixTime;
+        /// The application behind the inbox.
+        type Receiver: PacketReceiver;
+        /// What the calls cost.
+        type WeightInfo: WeightInfo;
+    }
+
+    /// What happened.
+    #[pallet::event]
+    #[pallet::generate_deposit(pub(crate) fn deposit_event)]
+    pub enum Event<T: Config> {
+        /// A packet was appended to the outbox; the packet itself is `Packets[index]`.
+        PacketSent {
+            /// Its leaf index.
+            index: u64,
+            /// Its id.
+            packet_id: H256,
+            /// For whom it is.
+            dest_domain: H256,
+            /// Leaves after it.
+            outbox_size: u64,
+            /// Root after it.
+            outbox_root: H256,
+        },
+        /// Packets of this sender are taken.
+        SenderAccepted {
+            /// The source.
+            source_domain: H256,
+            /// The endpoint there.
+            sender: H256,
+        },
+        /// A client was created (generation 0) or recovered.
+        ClientTrusted {
+            /// The source.
+            source_domain: H256,
+            /// The verification scheme.
+            scheme: [u8; 4],
+            /// Counts recoveries.
+            generation: u32,
+            /// First epoch of the generation.
+            epoch: u64,
+            /// Who may convince the client.
+            authority: H256,
+        },
+        /// A finality proof was accepted.
+        ClientUpdated {
+            /// The source.
+            source_domain: H256,
+            /// Epoch after the proof.
+            epoch: u64,
+            /// What it established.
+            finalised: Finalised,
+        },
+        /// A client was frozen.
+        ClientFrozen {
+            /// The source.
+            source_domain: H256,
+            /// The epoch of the evidence.
+            epoch: u64,
+            /// Who stands behind both halves of it; empty when governance froze the client.
+            signers: Vec<H160>,
+        },
+        /// A packet was consumed, or a failed one dispatched after all.
+        PacketReceived {
+            /// The source.
+            source_domain: H256,
+            /// The packet's nonce.
+            nonce: u64,
+            /// The packet's id.
+            packet_id: H256,
+            /// What became of it.
+            outcome: Outcome,
+        },
+        /// Governance halted the pallet, or lifted that.
+        HaltedSet {
+            /// Whether it is halted.
+            halted: bool,
+        },
+    }
+
+    /// Why a call was refused.
+    #[pallet::error]
+    pub enum Error<T> {
+        /// A rule of the protocol.
+        Refused(Refusal),
+    }
+
+    impl<T> From<Code> for Error<T> {
+        fn from(code: Code) -> Self {
+            Self::Refused(Refusal(code))
+        }
+    }
+
+    /// This chain's domain. Set at genesis, for ever.
+    #[pallet::storage]
+    pub type Domain<T> = StorageValue<_, H256, ValueQuery>;
+
+    /// The network's name, whose hash is in the domain.
+    #[pallet::storage]
+    pub type NetworkName<T> = StorageValue<_, BoundedVec<u8, ConstU32<64>>, ValueQuery>;
+
+    /// The genesis hash in the domain.
+    #[pallet::storage]
+    pub type GenesisHash<T> = StorageValue<_, H256, ValueQuery>;
+
+    /// The outbox's frontier.
+    #[pallet::storage]
+    pub type Outbox<T> = StorageValue<_, Frontier, ValueQuery>;
+
+    /// The outbox's leaves, kept for ever.
+    #[pallet::storage]
+    pub type Packets<T> = StorageMap<_, Twox64Concat, u64, OutboxEntry>;
+
+    /// The nonce that the next packet to a destination gets.
+    #[pallet::storage]
+    pub type NextSendNonce<T> = StorageMap<_, Blake2_128Concat, H256, u64, ValueQuery>;
+
+    /// Light clients by source domain.
+    #[pallet::storage]
+    pub type Clients<T> = StorageMap<_, Blake2_128Concat, H256, Client>;
+
+    /// Who could convince a client in (generation, epoch); kept, so that old evidence still freezes.
+    #[pallet::storage]
+    pub type Authorities<T> = StorageDoubleMap<_, Blake2_128Concat, H256, Twox64Concat, (u32, u64), H256>;
+
+    /// (size, root) of the last finalised outboxes of a source, a ring.
+    #[pallet::storage]
+    pub type FinalisedOutboxes<T> = StorageDoubleMap<_, Blake2_128Concat, H256, Twox64Concat, u32, (u64, H256)>;
+
+    /// The endpoint of a source whose packets are taken.
+    #[pallet::storage]
+    pub type Senders<T> = StorageMap<_, Blake2_128Concat, H256, H256>;
+
+    /// The nonce that the next packet from a source must have.
+    #[pallet::storage]
+    pub type NextNonce<T> = StorageMap<_, Blake2_128Concat, H256, u64, ValueQuery>;
+
+    /// What became of every packet received, kept for ever.
+    #[pallet::storage]
+    pub type Deliveries<T> = StorageDoubleMap<_, Blake2_128Concat, H256, Twox64Concat, u64, Delivery>;
+
+    /// Whether governance halted sending and receiving.
+    #[pallet::storage]
+    pub type Halted<T> = StorageValue<_, bool, ValueQuery>;
+
+    /// What a chain's founder sets.
+    #[pallet::genesis_config]
+    pub struct GenesisConfig<T: Config> {
+        /// The network's name, unique among the networks that it talks to.
+        pub network_name: Vec<u8>,
+        /// The genesis hash that goes into the domain.
+        pub genesis_hash: H256,
+        /// No field of the runtime's types.
+        #[serde(skip)]
+        pub _marker: core::marker::PhantomData<T>,
+    }
+
+    impl<T: Config> Default for GenesisConfig<T> {
+        fn default() -> Self {
+            Self {
+                network_name: b"poft-development".to_vec(),
+                // What chopsticks shows as the genesis hash of every chain.
+                genesis_hash: H256::repeat_byte(0x45),
+                _marker: Default::default(),
+            }
+        }
+    }
+
+    #[pallet::genesis_build]
+    impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
+        fn build(&self) {
+            let domain = substrate_domain(&self.genesis_hash, &self.network_name)
+                .expect("bridge.networkName must not be empty and bridge.genesisHash must not be zero");
+            let name = self.network_name.clone().try_into().expect("bridge.networkName has at most 64 bytes");
+            Domain::<T>::put(domain);
+            NetworkName::<T>::put::<BoundedVec<u8, ConstU32<64>>>(name);
+            GenesisHash::<T>::put(self.genesis_hash);
+        }
+    }
+
+    #[pallet::hooks]
+    impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+        fn on_initialize(_: BlockNumberFor<T>) -> Weight {
+            T::WeightInfo::on_finalize()
+        }
+
+        fn on_finalize(_: BlockNumberFor<T>) {
+            Self::deposit_commitment();
+        }
+    }
+
+    #[pallet::call]
+    impl<T: Config> Pallet<T> {
+        /// Trusts a committee for a source.
+        ///
+        /// Refuses with `ZeroValue`, `WrongDomain` (this chain), `AlreadyInitialised`, and what the scheme refuses a genesis for.
+        #[pallet::call_index(0)]
+        #[pallet::weight(T::WeightInfo::create(genesis.encoded_size() as u64 / 20))]
+        pub fn create_client(
+            origin: OriginFor<T>,
+            source_domain: H256,
+            genesis: GenesisOf<T>,
+            max_drift: u64,
+            staleness: u64,
+        ) -> DispatchResult {
+            T::Governance::ensure_origin(origin)?;
+            Ok(Self::create(source_domain, &genesis, max_drift, staleness).map_err(Error::<T>::from)?)
+        }
+
+        /// Lifts a freeze with a new trusted state and a new generation. Nothing that the earlier generation signed counts.
+        ///
+        /// Refuses with `Uninitialised`, and what the scheme refuses a genesis for.
+        #[pallet::call_index(1)]
+        #[pallet::weight(T::WeightInfo::create(genesis.encoded_size() as u64 / 20))]
+        pub fn recover_client(origin: OriginFor<T>, source_domain: H256, genesis: GenesisOf<T>) -> DispatchResult {
+            T::Governance::ensure_origin(origin)?;
+            Ok(Self::recover(source_domain, &genesis).map_err(Error::<T>::from)?)
+        }
+
+        /// Stops believing a source. Refuses with `Uninitialised`, `Frozen`.
+        #[pallet::call_index(2)]
+        #[pallet::weight(T::WeightInfo::fixed())]
+        pub fn freeze_client(origin: OriginFor<T>, source_domain: H256) -> DispatchResult {
+            T::Governance::ensure_origin(origin)?;
+            let client = Self::active(&source_domain).map_err(Error::<T>::from)?;
+            let epoch = client.state.epoch;
+            Self::freeze(source_domain, client, epoch, Vec::new());
+            Ok(())
+        }
+
+        /// Halts sending and receiving, or lifts that.
+        #[pallet::call_index(3)]
+        #[pallet::weight(T::WeightInfo::fixed())]
+        pub fn set_halted(origin: OriginFor<T>, halted: bool) -> DispatchResult {
+            T::Governance::ensure_origin(origin)?;
+            Halted::<T>::put(halted);
+            Self::deposit_event(Event::HaltedSet { halted });
+            Ok(())
+        }
+
+        /// Takes a finality proof.
+        ///
+        /// Refuses with `Uninitialised`, `Frozen`, and what the scheme refuses a proof for.
+        #[pallet::call_index(4)]
+        #[pallet::weight(T::WeightInfo::update(T::Verifier::work(proof)))]
+        pub fn update_client(origin: OriginFor<T>, source_domain: H256, proof: ProofOf<T>) -> DispatchResult {
+            ensure_signed(origin)?;
+            Ok(Self::update(source_domain, &proof).map_err(Error::<T>::from)?)
+        }
+
+        /// Freezes the client of a source that contradicted itself in `epoch`.
+        ///
+        /// Refuses with `Uninitialised`, `Frozen`, `WrongEpoch`, `NotMisbehaviour`, and what is wrong with a half.
+        #[pallet::call_index(5)]
+        #[pallet::weight(
+            T::WeightInfo::update(T::Verifier::work(first))
+                .saturating_add(T::WeightInfo::update(T::Verifier::work(second)))
+        )]
+        pub fn submit_misbehaviour(
+            origin: OriginFor<T>,
+            source_domain: H256,
+            epoch: u64,
+            first: ProofOf<T>,
+            second: ProofOf<T>,
+        ) -> DispatchResult {
+            ensure_signed(origin)?;
+            Ok(Self::freeze_for_evidence(source_domain, epoch, &first, &second).map_err(Error::<T>::from)?)
+        }
+
+        /// Delivers packets against the source's outbox of this size, after taking a finality proof (if any).
+        ///
+        /// Refuses as docs/protocol.md section 9 says; then nothing of the call has happened.
+        #[pallet::call_index(6)]
+        #[pallet::weight(Pallet::<T>::delivery_weight(proof.as_ref(), packets))]
+        pub fn deliver(
+            origin: OriginFor<T>,
+            source_domain: H256,
+            proof: Option<ProofOf<T>>,
+            outbox_size: u64,
+            packets: Vec<PacketProof>,
+        ) -> DispatchResult {
+            ensure_signed(origin)?;
+            Ok(Self::receive(source_domain, proof.as_ref(), outbox_size, &packets).map_err(Error::<T>::from)?)
+        }
+
+        /// Dispatches a consumed packet whose application had failed once more.
+        ///
+        /// Refuses with `Halted`, `NothingToRetry`, `WrongSender`, `PayloadMismatch`, and as the application does.
+        #[pallet::call_index(7)]
+        #[pallet::weight(Pallet::<T>::retry_weight(packet, payload))]
+        pub fn retry(origin: OriginFor<T>, packet: Packet, payload: Vec<u8>) -> DispatchResult {
+            ensure_signed(origin)?;
+            Ok(Self::dispatch_again(&packet, &payload).map_err(Error::<T>::from)?)
+        }
+    }
+
+    impl<T: Config> Pallet<T> {
+        pub(crate) fn height() -> u64 {
+            frame_system::Pallet::<T>::block_number().unique_saturated_into()
+        }
+
+        fn delivery_weight(proof: Option<&ProofOf<T>>, packets: &[PacketProof]) -> Weight {
+            let work = proof.map_or(Work::default(), T::Verifier::work);
+            packets.iter().fold(T::WeightInfo::update(work), |sum, delivered| {
+                let own = T::WeightInfo::packet(delivered.proof.len() as u64, delivered.payload.len() as u64);
+                sum.saturating_add(own).saturating_add(T::Receiver::weight(delivered.payload.len()))
+            })
+        }
+
+        fn retry_weight(_: &Packet, payload: &[u8]) -> Weight {
+            T::WeightInfo::packet(0, payload.len() as u64).saturating_add(T::Receiver::weight(payload.len()))
+        }
+    }
 }

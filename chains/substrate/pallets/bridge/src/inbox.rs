@@ -1,0 +1,99 @@
+//! The inbox: receiving packets in the order of docs/protocol.md section 9. Twin: `Inbox.sol`.
+//!
+//! A batch is all or nothing, and is verified whole before any application sees a packet of it.
+
+use crate::{
+    pallet::*,
+    ports::PacketReceiver,
+    types::{Delivery, Outcome},
+};
+use alloc::vec::Vec;
+use polkadot_sdk::{frame_support::storage::with_transaction_unchecked, sp_runtime::TransactionOutcome};
+use poft_primitives::{
+    keccak,
+    log::MAX_PROOF,
+    packet::{Packet, MAX_BATCH, MAX_PAYLOAD},
+    receive::{check_packet, ensure, Expectation, PacketProof, Verdict},
+    Code, H256,
+};
+
+impl<T: Config> Pallet<T> {
+    pub(crate) fn receive(
+        source: H256,
+        proof: Option<&ProofOf<T>>,
+        outbox_size: u64,
+        packets: &[PacketProof],
+    ) -> Result<(), Code> {
+        // 1. Halted or frozen?
+        ensure(!Halted::<T>::get(), Code::Halted)?;
+        Self::active(&source)?;
+        // 2. Size bounds.
+        ensure(packets.len() <= MAX_BATCH, Code::Oversize)?;
+        for delivered in packets {
+            ensure(delivered.payload.len() <= MAX_PAYLOAD && delivered.proof.len() <= MAX_PROOF, Code::Oversize)?;
+        }
+        // 3. The finalised outbox is known and fresh.
+        if let Some(proof) = proof {
+            Self::update(source, proof)?;
+        }
+        let outbox_root = Self::finalised_root(&source, &Self::active(&source)?, outbox_size)?;
+        // 4. to 10. of every packet: version, kind, domains, receiver, sender, nonce, inclusion, expiry, payload.
+        let mut expected = Expectation {
+            own_domain: Domain::<T>::get(),
+            source_domain: source,
+            sender: Senders::<T>::get(source).ok_or(Code::WrongSender)?,
+            receiver: T::Receiver::endpoint(),
+            next_nonce: NextNonce::<T>::get(source),
+            height: Self::height(),
+            outbox_size,
+            outbox_root,
+        };
+        let mut verdicts = Vec::with_capacity(packets.len());
+        for delivered in packets {
+            verdicts.push(check_packet(&expected, delivered)?);
+            expected.next_nonce = expected.next_nonce.checked_add(1).ok_or(Code::Oversize)?;
+        }
+        NextNonce::<T>::insert(source, expected.next_nonce);
+        // 11. Dispatch in isolation. 12. Event with the outcome.
+        for (delivered, verdict) in packets.iter().zip(verdicts) {
+            let outcome = match verdict {
+                Verdict::Expired => Outcome::Expired,
+                Verdict::Dispatch => match Self::dispatch(&delivered.packet, &delivered.payload) {
+                    Ok(()) => Outcome::Dispatched,
+                    Err(code) => Outcome::Failed(code),
+                },
+            };
+            Self::record(&delivered.packet, delivered.packet.id(), outcome);
+        }
+        Ok(())
+    }
+
+    /// Hands a packet whose application failed to it once more; refuses as the application does.
+    pub(crate) fn dispatch_again(packet: &Packet, payload: &[u8]) -> Result<(), Code> {
+        ensure(!Halted::<T>::get(), Code::Halted)?;
+        let id = packet.id();
+        let delivery = Deliveries::<T>::get(packet.source_domain, packet.nonce).ok_or(Code::NothingToRetry)?;
+        ensure(delivery.packet_id == id && matches!(delivery.outcome, Outcome::Failed(_)), Code::NothingToRetry)?;
+        ensure(Senders::<T>::get(packet.source_domain) == Some(packet.sender), Code::WrongSender)?;
+        ensure(payload.len() <= MAX_PAYLOAD, Code::Oversize)?;
+        ensure(keccak(payload) == packet.payload_hash, Code::PayloadMismatch)?;
+        Self::dispatch(packet, payload)?;
+        Self::record(packet, id, Outcome::Dispatched);
+        Ok(())
+    }
+
+    /// Gives a packet to its application; whatever a refusing application did is undone.
+    fn dispatch(packet: &Packet, payload: &[u8]) -> Result<(), Code> {
+        with_transaction_unchecked(|| match T::Receiver::receive(packet, payload) {
+            Ok(()) => TransactionOutcome::Commit(Ok(())),
+            Err(code) => TransactionOutcome::Rollback(Err(code)),
+        })
+    }
+
+    fn record(packet: &Packet, packet_id: H256, outcome: Outcome) {
+        let (source_domain, nonce) = (packet.source_domain, packet.nonce);
+        let delivery = Delivery { packet_id, height: Self::height(), outcome };
+        Deliveries::<T>::insert(source_domain, nonce, delivery);
+        Self::deposit_event(Event::PacketReceived { source_domain, nonce, packet_id, outcome });
+    }
+}

@@ -1,0 +1,57 @@
+//! What the calls cost. Every weight grows with what a call brings: signatures, hashes, packets, bytes.
+
+use polkadot_sdk::frame_support::weights::{constants::RocksDbWeight, Weight};
+use poft_primitives::verifier::Work;
+
+/// One secp256k1 recovery and the hash of its key.
+const RECOVERY: u64 = 60_000_000;
+/// One keccak of a few words, and the WebAssembly around it.
+const HASH: u64 = 2_000_000;
+/// Decoding, copying and hashing one byte.
+const BYTE: u64 = 5_000;
+/// What any call of the pallet costs before it looks at its arguments.
+const BASE: u64 = 20_000_000;
+
+/// What the calls cost.
+pub trait WeightInfo {
+    /// Checking a finality proof and storing what it established.
+    fn update(work: Work) -> Weight;
+    /// Checking and recording one packet, without what its application does.
+    fn packet(proof_nodes: u64, payload_bytes: u64) -> Weight;
+    /// A call that reads and writes a handful of values.
+    fn fixed() -> Weight;
+    /// Creating or recovering a client.
+    fn create(members: u64) -> Weight;
+    /// The digest item of every block.
+    fn on_finalize() -> Weight;
+}
+
+impl WeightInfo for () {
+    fn update(work: Work) -> Weight {
+        let time = BASE
+            .saturating_add(RECOVERY.saturating_mul(work.signatures))
+            .saturating_add(HASH.saturating_mul(work.hashes.saturating_add(8)));
+        Weight::from_parts(time, 4_000).saturating_add(RocksDbWeight::get().reads_writes(4, 3))
+    }
+
+    fn packet(proof_nodes: u64, payload_bytes: u64) -> Weight {
+        let time = BASE
+            .saturating_add(HASH.saturating_mul(proof_nodes.saturating_add(4)))
+            .saturating_add(BYTE.saturating_mul(payload_bytes));
+        Weight::from_parts(time, 4_000).saturating_add(RocksDbWeight::get().reads_writes(3, 2))
+    }
+
+    fn fixed() -> Weight {
+        Weight::from_parts(BASE, 4_000).saturating_add(RocksDbWeight::get().reads_writes(4, 4))
+    }
+
+    fn create(members: u64) -> Weight {
+        Self::fixed().saturating_add(Weight::from_parts(HASH.saturating_mul(members), 0))
+    }
+
+    fn on_finalize() -> Weight {
+        // At most 64 peaks are folded into the root.
+        Weight::from_parts(BASE.saturating_add(HASH.saturating_mul(64)), 3_000)
+            .saturating_add(RocksDbWeight::get().reads_writes(2, 1))
+    }
+}
