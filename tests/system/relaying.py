@@ -1,0 +1,163 @@
+"""Two linked devnets with attestors and relayers as processes, for tests of what runs between chains.
+
+Everything is real: contracts or pallets, services started as `poft attest` and `poft relay`, keys in files. A round of
+a tiny federation exports one checkpoint.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from experiments.services import Attestor, Service, prepare_attestors, prepare_relayers, relayer_account, start_all
+from poft.chain import Chain, ChainSpec, Outcome, Peer, connect, devnet
+from poft.protocol.checkpoint import Checkpoint
+from poft.protocol.errors import ConfigError
+from poft.verification.schemes.cmt1 import CommitteeGenesis
+from tests.chains.chain_kit import Person, create_task, memberships, people, play_round
+
+PATIENCE = 60.0
+RELAYERS = 2
+ATTESTORS = 4
+
+
+@dataclass
+class Network:
+    """One chain of a test with its federation and attestors."""
+
+    name: str
+    folder: Path
+    spec: ChainSpec
+    chain: Chain
+    members: list[Person]
+    task: bytes
+    genesis: Checkpoint
+    attestors: list[Attestor]
+    services: list[Service]
+    exported: int = 0
+
+    def export(self, count: int = 1) -> list[bytes]:
+        """Plays rounds; each exports its checkpoint. Returns their ids."""
+        made = [play_round(self.chain, self.task, self.members).id for _ in range(count)]
+        self.exported += count
+        return made
+
+    def imported(self) -> list[bytes]:
+        """Ids of the checkpoints accepted here, in order."""
+        return [record.checkpoint.id for record in self.chain.imports()]
+
+
+@dataclass
+class Pair:
+    """Two networks and the relayers between them."""
+
+    left: Network
+    right: Network
+    relayers: list[Service]
+
+    @property
+    def services(self) -> list[Service]:
+        return [*self.left.services, *self.right.services, *self.relayers]
+
+    def kick(self) -> None:
+        for service in self.services:
+            service.kick()
+
+    def outcomes(self, source: Network, destination: Network) -> list[Outcome]:
+        return destination.chain.outcomes(source.chain.domain)
+
+    def assert_delivered_once(self, source: Network, destination: Network, ids: Sequence[bytes]) -> None:
+        """Every checkpoint arrived, in order, once, and was taken."""
+        wait_for(lambda: len(destination.imported()) >= len(ids), f"{len(ids)} imports on {destination.name}")
+        assert destination.imported() == list(ids)
+        outcomes = self.outcomes(source, destination)
+        assert [outcome.nonce for outcome in outcomes] == list(range(len(ids)))
+        assert all(outcome.dispatched and not outcome.failure for outcome in outcomes)
+        assert destination.chain.next_nonce(source.chain.domain) == len(ids)
+
+
+def wait_for(condition: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
+    """Returns when the condition holds; fails with `what` otherwise."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"timed out waiting for {what}"
+        time.sleep(0.1)
+
+
+@contextmanager
+def linked_pair(folder: Path, kinds: tuple[str, str]) -> Iterator[Pair]:
+    """Devnets, federations, clients, peers and routes, and the files of all services; none of those runs yet."""
+    names = ("left", "right")
+    started: list[tuple[str, Path]] = []
+    try:
+        networks = []
+        for name, kind in zip(names, kinds, strict=True):
+            home = folder / name
+            started.append((kind, home))
+            spec = devnet(kind).start(home, name, 0, [relayer_account(kind, i) for i in range(RELAYERS)])
+            networks.append(_network(folder, name, spec))
+        left, right = networks
+        for here, there in ((left, right), (right, left)):
+            _link(here, there)
+        relayers = prepare_relayers(
+            folder,
+            {network.name: network.spec for network in networks},
+            {network.name: network.attestors for network in networks},
+            [("left", "right"), ("right", "left")],
+            RELAYERS,
+        )
+        pair = Pair(left, right, relayers)
+        try:
+            yield pair
+        finally:
+            for service in pair.services:
+                service.stop()
+            for network in networks:
+                network.chain.close()
+    finally:
+        for kind, home in started:
+            with suppress(ConfigError):  # it never came as far as a state file
+                devnet(kind).stop(home)
+
+
+def _network(folder: Path, name: str, spec: ChainSpec) -> Network:
+    chain = connect(spec)
+    members = people(4)
+    chain.admit([person.address for person in members])
+    chain.set_members(memberships(chain, members))
+    task, genesis = create_task(chain, name, export_every=1)
+    attestors, services = prepare_attestors(folder, 7, name, spec, ATTESTORS)
+    return Network(name, folder, spec, chain, members, task, genesis, attestors, services)
+
+
+def _link(here: Network, there: Network) -> None:
+    members = tuple(attestor.address for attestor in there.attestors)
+    here.chain.create_client(there.chain.domain, CommitteeGenesis(1, members), 43_200, 86_400)
+    here.chain.set_peer(
+        Peer(there.chain.domain, there.chain.federation(), there.task, there.genesis.id, there.chain.endpoint)
+    )
+    here.chain.set_routes(here.task, [(there.chain.domain, there.chain.endpoint)])
+
+
+def kill(service: Service, folder: Path) -> None:
+    """kill −9 of a service's process."""
+    pid = int((folder / service.name / "pid").read_text())
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def page(service: Service, after: int = 0) -> list[dict[str, str]]:
+    """What an attestor serves."""
+    record = httpx.get(f"{service.url}/statements", params={"after": after}, timeout=5).json()
+    statements: list[dict[str, str]] = record["statements"]
+    return statements
+
+
+__all__ = ["Network", "Pair", "kill", "linked_pair", "page", "start_all", "wait_for"]
