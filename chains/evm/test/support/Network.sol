@@ -22,45 +22,8 @@ struct Evidence {
     bytes32[] consistency;
 }
 
-/// One chain with everything deployed as the README says, and keys whose order is that of their addresses.
-abstract contract Network is Test {
-    bytes32 internal constant GENESIS_HASH = keccak256("genesis of this chain");
-    bytes32 internal constant SOURCE = keccak256("domain of a source");
-    address internal constant STRANGER = address(0x5712A6E2);
-
-    Authority internal authority;
-    Outbox internal outbox;
-    CommitteeVerifier internal verifier;
-    LightClient internal lightClient;
-    Inbox internal inbox;
-    CheckpointRegistry internal registry;
-    Federation internal federation;
-
-    function setUp() public virtual {
-        vm.warp(1_800_000_000);
-        vm.roll(1000);
-        authority = new Authority(address(this));
-        outbox = new Outbox(address(authority), GENESIS_HASH);
-        verifier = new CommitteeVerifier();
-        lightClient = new LightClient(address(authority), outbox);
-        inbox = new Inbox(address(authority), lightClient);
-        registry = new CheckpointRegistry(address(authority), outbox, inbox);
-        federation = new Federation(address(authority), registry, "north");
-        bytes4[] memory selectors = new bytes4[](1);
-        selectors[0] = Outbox.send.selector;
-        authority.setTargetFunctionRole(address(outbox), selectors, authority.SENDER());
-        authority.grantRole(authority.SENDER(), address(registry), 0);
-        selectors = new bytes4[](2);
-        selectors[0] = CheckpointRegistry.declareTask.selector;
-        selectors[1] = CheckpointRegistry.exportCheckpoint.selector;
-        authority.setTargetFunctionRole(address(registry), selectors, authority.EXPORTER());
-        authority.grantRole(authority.EXPORTER(), address(federation), 0);
-    }
-
-    function expectRefused(Code code) internal {
-        vm.expectRevert(abi.encodeWithSelector(Refused.selector, code));
-    }
-
+/// Keys and CMT1 proofs.
+abstract contract Packing is Test {
     /// `count` private keys, ascending by their addresses.
     function sortedKeys(string memory label, uint256 count) internal pure returns (uint256[] memory keys) {
         keys = new uint256[](count);
@@ -140,5 +103,45 @@ abstract contract Network is Test {
         for (uint256 i = 0; i < list.length; ++i) {
             packed = bytes.concat(packed, bytes20(list[i]));
         }
+    }
+}
+
+/// One chain with everything deployed as the README says, and keys whose order is that of their addresses.
+abstract contract Network is Packing {
+    bytes32 internal constant GENESIS_HASH = keccak256("genesis of this chain");
+    bytes32 internal constant SOURCE = keccak256("domain of a source");
+    address internal constant STRANGER = address(0x5712A6E2);
+
+    Authority internal authority;
+    Outbox internal outbox;
+    CommitteeVerifier internal verifier;
+    LightClient internal lightClient;
+    Inbox internal inbox;
+    CheckpointRegistry internal registry;
+    Federation internal federation;
+
+    function setUp() public virtual {
+        vm.warp(1_800_000_000);
+        vm.roll(1000);
+        authority = new Authority(address(this));
+        outbox = new Outbox(address(authority), GENESIS_HASH);
+        verifier = new CommitteeVerifier();
+        lightClient = new LightClient(address(authority), outbox);
+        inbox = new Inbox(address(authority), lightClient);
+        registry = new CheckpointRegistry(address(authority), outbox, inbox);
+        federation = new Federation(address(authority), registry, "north");
+        bytes4[] memory selectors = new bytes4[](1);
+        selectors[0] = Outbox.send.selector;
+        authority.setTargetFunctionRole(address(outbox), selectors, authority.SENDER());
+        authority.grantRole(authority.SENDER(), address(registry), 0);
+        selectors = new bytes4[](2);
+        selectors[0] = CheckpointRegistry.declareTask.selector;
+        selectors[1] = CheckpointRegistry.exportCheckpoint.selector;
+        authority.setTargetFunctionRole(address(registry), selectors, authority.EXPORTER());
+        authority.grantRole(authority.EXPORTER(), address(federation), 0);
+    }
+
+    function expectRefused(Code code) internal {
+        vm.expectRevert(abi.encodeWithSelector(Refused.selector, code));
     }
 }
