@@ -1,6 +1,6 @@
 """A devnet's history on disk: what anvil would need to be told to build the same chain again.
 
-    python -m chains.evm.journal URL PID FILE     follow the chain until the process with this pid ends
+    python chains/evm/journal.py URL PID FILE     follow the chain until the process with this pid ends
 
 anvil keeps its chain in memory. Its own `--state` rewrites one file with everything, which a kill −9 can leave cut off,
 and with the old states that `eth_getProof` needs it is 60 MB after 500 blocks. But anvil is deterministic: the same
@@ -8,6 +8,9 @@ genesis, transactions and timestamps give the same blocks, to the hash. So one l
 `replay` feeds them to a fresh anvil (3 ms a block) and compares every hash. A cut-off last line is dropped.
 
 Only what transactions did is kept. State that was set through `anvil_set*` is not, and replaying such a chain fails.
+
+The follower is a process of its own and must be there before the first transaction, so it needs the standard library
+alone: importing web3 takes up to a second on a busy machine.
 """
 
 from __future__ import annotations
@@ -16,15 +19,13 @@ import json
 import os
 import sys
 import time
+import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import psutil
+from typing import Protocol
 
 from poft.protocol.errors import ArtifactError, Unreachable
-
-from .rpc import NodeError, Rpc, quantity
 
 POLL_SECONDS = 0.05
 """What a kill −9 of anvil can lose; asking costs a millisecond."""
@@ -32,20 +33,28 @@ PATIENCE = 5.0
 """Seconds to wait for one answer; then the process is looked for."""
 
 
+class Node(Protocol):
+    """Somebody who answers JSON-RPC: `Rpc`, or the follower's own connection."""
+
+    def ask(self, method: str, *params: object) -> object:
+        """The result of one call."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One line: when the block was made, its hash, and its raw transactions in order."""
+    """One line: a block's time, base fee (after a reorganisation anvil's own count is off), and raw transactions."""
 
     height: int
     hash: str
-    parent: str
     timestamp: int
+    base_fee: str
     transactions: tuple[str, ...]
 
     def line(self) -> str:
         """This block as a line of the journal."""
         return json.dumps(
-            [self.height, self.hash, self.parent, self.timestamp, list(self.transactions)], separators=(",", ":")
+            [self.height, self.hash, self.timestamp, self.base_fee, list(self.transactions)], separators=(",", ":")
         )
 
 
@@ -61,8 +70,8 @@ def read(path: Path) -> list[Block]:
     blocks = []
     for at, line in enumerate(lines[:-1]):  # what follows the last line end was cut off, or is empty
         try:
-            height, block_hash, parent, timestamp, transactions = json.loads(line)
-            block = Block(height, block_hash, parent, timestamp, tuple(transactions))
+            height, block_hash, timestamp, base_fee, transactions = json.loads(line)
+            block = Block(height, block_hash, timestamp, base_fee, tuple(transactions))
         except ValueError as error:
             raise ArtifactError(f"{path}: line {at + 1} is damaged") from error
         if block.height != at + 1:
@@ -71,13 +80,13 @@ def read(path: Path) -> list[Block]:
     return blocks
 
 
-def catch_up(rpc: Rpc, path: Path, known: Sequence[Block]) -> list[Block]:
+def catch_up(rpc: Node, path: Path, known: Sequence[Block]) -> list[Block]:
     """Appends what the chain has beyond `known`, and returns what the journal holds then.
 
     Blocks that a reorganisation took back are cut off first.
     """
     blocks = list(known)
-    head = rpc.number("eth_blockNumber")
+    head = _height(rpc)
     kept = len(blocks)
     while kept and (kept > head or _hash(rpc, kept) != blocks[kept - 1].hash):
         kept -= 1
@@ -90,7 +99,7 @@ def catch_up(rpc: Rpc, path: Path, known: Sequence[Block]) -> list[Block]:
     return blocks + fresh
 
 
-def replay(rpc: Rpc, blocks: Sequence[Block]) -> None:
+def replay(rpc: Node, blocks: Sequence[Block]) -> None:
     """Builds these blocks on a fresh anvil.
 
     Raises:
@@ -103,36 +112,74 @@ def replay(rpc: Rpc, blocks: Sequence[Block]) -> None:
         for raw in block.transactions:
             rpc.ask("eth_sendRawTransaction", raw)
         rpc.ask("evm_setNextBlockTimestamp", block.timestamp)
+        rpc.ask("anvil_setNextBlockBaseFeePerGas", block.base_fee)
         rpc.ask("evm_mine")
         if (built := _hash(rpc, block.height)) != block.hash:
             raise ArtifactError(f"block {block.height} of the journal is {block.hash}, replayed it is {built}")
     rpc.ask("evm_setAutomine", True)
 
 
+class _Plain:
+    """JSON-RPC with the standard library."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def ask(self, method: str, *params: object) -> object:
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
+        request = urllib.request.Request(self._url, body, {"Content-Type": "application/json"})
+        try:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+                return json.load(answer)["result"]
+        except (OSError, ValueError, KeyError) as error:
+            raise Unreachable(f"{self._url}: {method}: {error}") from error
+
+
 def follow(url: str, pid: int, path: Path) -> None:
     """Keeps the journal of a running chain until its process has ended."""
-    rpc, blocks, head = Rpc(url, timeout=PATIENCE), read(path), -1
+    rpc, blocks, newest = _Plain(url), read(path), ""
     while True:
         try:
-            if (now := rpc.number("eth_blockNumber")) != head:
-                blocks, head = catch_up(rpc, path, blocks), now
-        except (Unreachable, NodeError):
-            if not psutil.pid_exists(pid):
+            # By hash: a reorganisation may leave the height as it was.
+            if (now := _header(rpc, "latest")["hash"]) != newest:
+                blocks, newest = catch_up(rpc, path, blocks), str(now)
+        except Unreachable:
+            if not _exists(pid):
                 return
         time.sleep(POLL_SECONDS)
 
 
-def _hash(rpc: Rpc, height: int) -> str:
-    block = rpc.record("eth_getBlockByNumber", hex(height), False)
-    return str(block["hash"]) if block else ""
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
-def _block(rpc: Rpc, height: int) -> Block:
-    block = rpc.record("eth_getBlockByNumber", hex(height), False)
-    if block is None or not isinstance(hashes := block["transactions"], list):
-        raise Unreachable(f"{rpc.url}: block {height} went away")
-    raw = tuple(rpc.text("eth_getRawTransactionByHash", transaction) for transaction in hashes)
-    return Block(height, str(block["hash"]), str(block["parentHash"]), quantity(block["timestamp"]), raw)
+def _header(rpc: Node, block: str) -> dict[str, object]:
+    found = rpc.ask("eth_getBlockByNumber", block, False)
+    if not isinstance(found, dict):
+        raise Unreachable(f"block {block} went away")
+    return found
+
+
+def _height(rpc: Node) -> int:
+    return int(str(_header(rpc, "latest")["number"]), 16)
+
+
+def _hash(rpc: Node, height: int) -> str:
+    return str(_header(rpc, hex(height))["hash"])
+
+
+def _block(rpc: Node, height: int) -> Block:
+    header = _header(rpc, hex(height))
+    hashes = header["transactions"]
+    if not isinstance(hashes, list):
+        raise Unreachable(f"block {height} has no transactions")
+    raw = tuple(str(rpc.ask("eth_getRawTransactionByHash", transaction)) for transaction in hashes)
+    timestamp = int(str(header["timestamp"]), 16)
+    return Block(height, str(header["hash"]), timestamp, str(header["baseFeePerGas"]), raw)
 
 
 def _cut_off(path: Path) -> bool:
