@@ -210,7 +210,7 @@ def _launch(binary: Path, folder: Path, state: _State) -> _State:
 
 def _keep(folder: Path, state: _State) -> _Process:
     pid = str(state.anvil.pid if state.anvil else 0)
-    command = [sys.executable, journal.__file__, state.rpc, pid, str((folder / _JOURNAL).resolve())]
+    command = [sys.executable, "-P", journal.__file__, state.rpc, pid, str((folder / _JOURNAL).resolve())]
     return _detached(command, folder / _LOG)
 
 

@@ -341,6 +341,56 @@ class Source:
         return PacketProof(packet, payload, index, tuple(inclusion_proof(leaves, index)))
 
 
+def carry(source: Chain, destination: Chain, attestors: Sequence[bytes]) -> list[bytes]:
+    """What relayers and attestors do: every packet of `source` that `destination` waits for, in one transaction.
+
+    The statement is what `source` proves about its newest outbox, signed by all attestors. Returns the packets' ids.
+    """
+    heights = source.outbox_heights(0, source.final_height())
+    evidence = source.finality_evidence(heights[-1])
+    entries = source.outbox_entries(0, evidence.outbox_size)
+    leaves = [entry.packet.id for entry in entries]
+    state = destination.client(source.domain).state
+    said = Finality(
+        epoch=state.epoch,
+        height=evidence.height,
+        block_hash=evidence.block_hash,
+        state_root=evidence.state_root,
+        outbox_size=evidence.outbox_size,
+        outbox_root=evidence.outbox_root,
+        timestamp=evidence.timestamp,
+        next_committee=ZERO32,
+    )
+    proof = CommitteeProof(
+        statement=said,
+        members=tuple(key_address(key) for key in attestors),
+        bitmap=(1 << len(attestors)) - 1,
+        signatures=tuple(sign_finality(key, source.domain, said) for key in attestors),
+        consistency=tuple(consistency_proof(leaves, state.outbox_size)),
+    )
+    first = destination.next_nonce(source.domain)
+    due = [
+        PacketProof(entry.packet, entry.payload, entry.index, tuple(inclusion_proof(leaves, entry.index)))
+        for entry in entries
+        if entry.packet.dest_domain == destination.domain and entry.packet.nonce >= first
+    ]
+    destination.deliver(source.domain, proof, evidence.outbox_size, due)
+    return [item.packet.id for item in due]
+
+
+def committee(name: str, size: int = 4) -> list[bytes]:
+    """Keys of a committee, in the order of their addresses."""
+    return sorted((label(name, "attestor", n) for n in range(size)), key=key_address)
+
+
+def link(source: Chain, task: bytes, genesis: Checkpoint, destination: Chain, attestors: Sequence[bytes]) -> None:
+    """`destination` follows `source` and takes the checkpoints of a task there; `source` sends them."""
+    members = tuple(key_address(key) for key in attestors)
+    destination.create_client(source.domain, CommitteeGenesis(1, members), 60, 3600)
+    destination.set_peer(Peer(source.domain, source.federation(), task, genesis.id, source.endpoint))
+    source.set_routes(task, [(destination.domain, destination.endpoint)])
+
+
 # --- chains ----------------------------------------------------------------------------------------------------------
 
 
