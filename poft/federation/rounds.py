@@ -27,6 +27,8 @@ from .aggregation.integers import divide_half_up, squared_norm
 from .scoring import Metrics, measure
 
 PERMILLE = 1000
+MAX_SERVER_PERMILLE = 10_000
+"""10^4 · 2^38 < 2^52: scaling an update cannot overflow, only leave the range, which is refused."""
 RATE_UNITS = 1 << 24
 """Learning rates are multiples of 2^-24, so that the last bit of a library's cosine cannot matter."""
 CLOSING_SHARE = 1 / 1000
@@ -43,6 +45,8 @@ class RoundPolicy:
     proximal: float = 0.0
     momentum_permille: int = 500
     """β of the client momentum."""
+    server_permille: int = 1000
+    """Factor on the aggregated update: 1000 / (1 − β) makes client momentum heavy-ball momentum."""
     rule: str = "robust"
     faulty_permille: int = 300
     """Share of the accepted updates that the rule assumes dishonest, rounded down to whole updates."""
@@ -57,6 +61,8 @@ class RoundPolicy:
     def __post_init__(self) -> None:
         if not 0 <= self.momentum_permille < PERMILLE:
             raise ConfigError(f"momentum_permille {self.momentum_permille} is not in 0 .. {PERMILLE - 1}")
+        if not 1 <= self.server_permille <= MAX_SERVER_PERMILLE:
+            raise ConfigError(f"server_permille {self.server_permille} is not in 1 .. {MAX_SERVER_PERMILLE}")
         if not 0 <= self.faulty_permille < PERMILLE // 2:
             raise ConfigError(
                 f"faulty_permille {self.faulty_permille} is not in 0 .. {PERMILLE // 2 - 1}",
@@ -237,7 +243,8 @@ def scores_root(members: Sequence[bytes], findings: Mapping[bytes, Judgement]) -
 def aggregate_round(
     base: Parameters, accepted: Mapping[bytes, tuple[Parameters, int]], policy: RoundPolicy, seed: int
 ) -> Parameters:
-    """The round's model: base + rule(accepted updates). `accepted` maps a participant to (update, samples).
+    """The round's model: base + server factor · rule(accepted updates). `accepted` maps a participant to (update,
+    samples).
 
     Every member computes this; the ledger takes what more than two thirds of them computed.
     """
@@ -250,7 +257,9 @@ def aggregate_round(
     rows = np.stack([flatten(accepted[member][0]) for member in members])
     weights = np.asarray([accepted[member][1] for member in members], dtype=np.int64)
     context = Context(len(members) * policy.faulty_permille // PERMILLE, seed)
-    return apply(base, unflatten(get(policy.rule)(rows, weights, context), shapes))
+    update = get(policy.rule)(rows, weights, context)
+    scaled = divide_half_up(policy.server_permille * update, PERMILLE)
+    return apply(base, unflatten(scaled, shapes))
 
 
 def round_seed(seed: int, task: bytes, round_number: int) -> int:

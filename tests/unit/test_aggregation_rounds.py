@@ -1,4 +1,4 @@
-"""A round's pure functions: assignment as the chain does it, momentum without hidden state, judging, aggregation in order."""
+"""A round's pure functions: assignment as on the chain, momentum without hidden state, judging, order of aggregation."""
 
 from __future__ import annotations
 
@@ -111,10 +111,11 @@ def test_assignment_refuses_a_round_without_capacity(capacities: dict[bytes, int
 
 
 def test_learning_rate_falls_to_nearly_nothing_in_the_closing_round() -> None:
+    assert learning_rate(POLICY, 1, 1) == 0.5
     rates = [learning_rate(POLICY, number, 13) for number in range(1, 14)]
     assert rates[0] == 0.5
     assert rates == sorted(rates, reverse=True)
-    assert rates[-1] < 0.01
+    assert 0 < rates[-1] < 0.001
     assert all(rate * 2**24 == int(rate * 2**24) for rate in rates)
     with pytest.raises(Refused) as refusal:
         learning_rate(POLICY, 14, 13)
@@ -203,6 +204,28 @@ def test_scores_root_binds_index_code_and_score(
     assert scores_root([address(99), *members], findings) != root
 
 
+def test_closing_round_drops_momentum_and_moves_the_model_little(splits: DatasetSplits, base: Parameters) -> None:
+    samples = splits.train.take(np.arange(60))
+
+    def moved(number: int, previous: Parameters | None) -> Parameters:
+        return train_participant(
+            NETWORK, base, previous, samples, 5, POLICY, number, 9, seed=1, task=b"t", participant=address(1)
+        ).update
+
+    before = moved(1, None)
+    closing = moved(9, before)
+    assert np.array_equal(flatten(closing), flatten(moved(9, None)))
+    assert np.linalg.norm(flatten(closing)) < np.linalg.norm(flatten(before)) / 100
+
+
+def test_server_factor_scales_the_aggregate(base: Parameters) -> None:
+    accepted = {address(1): (zeros_like(base, 3), 1)}
+    doubled = aggregate_round(base, accepted, replace(POLICY, server_permille=2000), 0)
+    halved = aggregate_round(base, accepted, replace(POLICY, server_permille=500), 0)
+    assert np.all(flatten(doubled) == flatten(base) + 6)
+    assert np.all(flatten(halved) == flatten(base) + 2)
+
+
 @pytest.mark.parametrize("rule", ["robust", "fedavg", "krum", "bucketing+median"])
 def test_aggregate_does_not_depend_on_the_order_of_arrival(
     base: Parameters, updates: dict[bytes, Parameters], rule: str
@@ -264,6 +287,7 @@ def test_metrics_hash_is_keccak_of_the_canonical_text(splits: DatasetSplits, bas
         {"momentum_permille": 1000},
         {"faulty_permille": 500},
         {"norm_factor": 0},
+        {"server_permille": 0},
         {"floor_permille": 1001},
     ],
 )
