@@ -254,7 +254,7 @@ def _table(values: dict[str, object], path: Sequence[str]) -> list[str]:
 
 
 def _dotted(path: Sequence[str]) -> str:
-    return ".".join(part if re.fullmatch(r"[\w-]+", part, re.ASCII) else json.dumps(part) for part in path)
+    return ".".join(part if re.fullmatch(r"[\w-]+", part, re.ASCII) else _scalar(part) for part in path)
 
 
 def _scalar(value: object) -> str:

@@ -29,6 +29,8 @@ from .service import MAX_BACKOFF, Connection, Pulse, persist, stop_on_signals
 
 FATAL = {Code.WrongDomain, Code.DevelopmentChain}
 """No later look can be better: another chain answers behind a URL."""
+WAITING_STEPS = 8
+"""The first wait for a quorum is an eighth of the poll interval."""
 MUTE_SECONDS = 30.0
 """An attestor's same fault is logged once in so many seconds; the metrics count every one."""
 
@@ -98,7 +100,7 @@ class _Worker:
             )
             link = Link(route, queue, attestors, self._metrics.link(name), self._log)
             self._health.started.add(name)
-            failures = 0
+            failures, waits, poll = 0, 0, self._settings.poll_seconds
             while not self._pulse.stopped:
                 beat = self._pulse.beat
                 try:
@@ -106,12 +108,16 @@ class _Worker:
                 except (ChainError, Refused) as error:
                     failures += 1
                     self._trouble(error)
-                    self._pulse.wait(backoff(failures, self._settings.poll_seconds, MAX_BACKOFF), beat)
+                    self._pulse.wait(backoff(failures, poll, MAX_BACKOFF), beat)
                 else:
                     failures = 0
                     self._well(link, step)
-                    if step in (Step.IDLE, Step.WAITING):
-                        self._pulse.wait(self._settings.poll_seconds, beat)
+                    waits = waits + 1 if step is Step.WAITING else 0
+                    if step is Step.IDLE:
+                        self._pulse.wait(poll, beat)
+                    elif step is Step.WAITING:
+                        # Attestors sign moments after the block: ask them soon, then less and less often.
+                        self._pulse.wait(backoff(waits, poll / WAITING_STEPS, poll), beat)
 
     def _well(self, link: Link, step: Step) -> None:
         name = self._route.name
