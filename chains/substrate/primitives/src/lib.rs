@@ -31,6 +31,8 @@ pub mod packet;
 pub mod receive;
 pub mod signature;
 pub mod statements;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod verifier;
 
 pub use code::Code;

@@ -1,0 +1,88 @@
+//! A runtime of system, timestamp and bridge, with the real verifier and an application that refuses on demand.
+
+use crate::{self as bridge, ports::PacketReceiver};
+use poft_primitives::{committee::CommitteeVerifier, domain::pallet_endpoint, packet::Packet, Code, H256};
+use polkadot_sdk::{
+    frame_support::{construct_runtime, derive_impl, weights::Weight},
+    frame_system::{mocking::MockBlock, EnsureRoot},
+    sp_runtime::BuildStorage,
+    *,
+};
+use std::cell::Cell;
+
+construct_runtime!(
+    pub enum Test {
+        System: frame_system,
+        Timestamp: pallet_timestamp,
+        Bridge: bridge,
+    }
+);
+
+#[derive_impl(frame_system::config_preludes::TestDefaultConfig)]
+impl frame_system::Config for Test {
+    type Block = MockBlock<Test>;
+}
+
+#[derive_impl(pallet_timestamp::config_preludes::TestDefaultConfig)]
+impl pallet_timestamp::Config for Test {}
+
+impl bridge::Config for Test {
+    type Governance = EnsureRoot<u64>;
+    type Verifier = CommitteeVerifier;
+    type Time = Timestamp;
+    type Receiver = Application;
+    type WeightInfo = ();
+}
+
+thread_local! {
+    static REFUSES: Cell<Option<Code>> = const { Cell::new(None) };
+}
+
+/// Storage in which the application counts what it took.
+pub const TAKEN: &[u8] = b"taken";
+
+/// Counts packets; refuses them, after having written, while told to.
+pub struct Application;
+
+impl Application {
+    pub fn refuse(code: Option<Code>) {
+        REFUSES.set(code);
+    }
+
+    pub fn taken() -> u32 {
+        frame_support::storage::unhashed::get_or_default(TAKEN)
+    }
+}
+
+impl PacketReceiver for Application {
+    fn endpoint() -> H256 {
+        pallet_endpoint(b"Application")
+    }
+
+    fn weight(_: usize) -> Weight {
+        Weight::zero()
+    }
+
+    fn receive(_: &Packet, _: &[u8]) -> Result<(), Code> {
+        frame_support::storage::unhashed::put(TAKEN, &(Self::taken() + 1));
+        REFUSES.get().map_or(Ok(()), Err)
+    }
+}
+
+/// Seconds at which the chain starts.
+pub const NOW: u64 = 1_800_000_000;
+
+/// Runs at block 1.
+pub fn run(test: impl FnOnce()) {
+    Application::refuse(None);
+    let storage = RuntimeGenesisConfig::default().build_storage().expect("the default genesis builds");
+    sp_io::TestExternalities::new(storage).execute_with(|| {
+        System::set_block_number(1);
+        set_time(NOW);
+        test();
+    });
+}
+
+pub fn set_time(seconds: u64) {
+    pallet_timestamp::Now::<Test>::put(seconds * 1000);
+}

@@ -1,0 +1,448 @@
+//! What a relayer and an attacker meet. Sections: outbox, clients, inbox, governance.
+
+use crate::{mock::*, ports::Bridge as _, ports::PacketReceiver, types::Outcome, *};
+use poft_primitives::{
+    committee::{CommitteeGenesis, CommitteeProof},
+    domain::substrate_domain,
+    finality::committee_hash,
+    keccak,
+    receive::PacketProof,
+    testing::{addresses, keys, Source},
+    Code, H256,
+};
+use polkadot_sdk::{
+    frame_support::{
+        assert_noop, assert_ok,
+        dispatch::DispatchResult,
+        traits::{Hooks, OriginTrait},
+    },
+    sp_runtime::{DigestItem, DispatchError},
+};
+
+const DRIFT: u64 = 600;
+const STALENESS: u64 = 3600;
+
+fn refused(code: Code) -> Error<Test> {
+    code.into()
+}
+
+fn signed() -> RuntimeOrigin {
+    RuntimeOrigin::signed(1)
+}
+
+fn root() -> RuntimeOrigin {
+    RuntimeOrigin::root()
+}
+
+fn own() -> H256 {
+    Domain::<Test>::get()
+}
+
+/// A source with a client here and so many packets for here.
+fn source(packets: u8) -> Source {
+    let mut source = Source::new("source", 4, NOW - 5);
+    for i in 0..packets {
+        source.send(own(), Application::endpoint(), &[i; 40]);
+    }
+    assert_ok!(Bridge::create_client(root(), source.domain, source.genesis(), DRIFT, STALENESS));
+    assert_ok!(Bridge::accept_from(source.domain, source.sender));
+    source
+}
+
+fn update(source: &Source, proof: CommitteeProof) -> DispatchResult {
+    Bridge::update_client(signed(), source.domain, proof)
+}
+
+fn deliver(source: &Source, packets: Vec<PacketProof>) -> DispatchResult {
+    Bridge::deliver(signed(), source.domain, None, source.size(), packets)
+}
+
+/// A source whose whole outbox is finalised here.
+fn finalised(packets: u8) -> Source {
+    let mut source = source(packets);
+    let proof = source.finality(0);
+    assert_ok!(update(&source, proof));
+    source
+}
+
+// --- outbox ---
+
+#[test]
+fn genesis_sets_the_domain_from_name_and_genesis_hash() {
+    run(|| {
+        let expected = substrate_domain(&H256::repeat_byte(0x45), b"poft-development").expect("not zero");
+        assert_eq!(own(), expected);
+    });
+}
+
+#[test]
+fn every_header_carries_the_outbox_commitment_once() {
+    run(|| {
+        for block in 1..4u64 {
+            System::initialize(&block, &H256::zero(), &Default::default());
+            if block == 2 {
+                assert_ok!(Bridge::send(keccak(b"me"), 1, keccak(b"there"), keccak(b"you"), 0, b"payload"));
+            }
+            Bridge::on_finalize(block);
+            let log = Outbox::<Test>::get();
+            assert_eq!(log.size, u64::from(block >= 2));
+            let item = [&b"POFT"[..], &log.size.to_le_bytes(), log.root().as_bytes()].concat();
+            assert_eq!(item.len(), 44);
+            assert_eq!(System::digest().logs(), [DigestItem::Other(item)]);
+        }
+    });
+}
+
+#[test]
+fn send_numbers_packets_densely_per_destination() {
+    run(|| {
+        let (me, a, b) = (keccak(b"me"), keccak(b"a"), keccak(b"b"));
+        for dest in [a, b, a] {
+            assert_ok!(Bridge::send(me, 1, dest, keccak(b"you"), 0, &[1, 2, 3]));
+        }
+        let sent: Vec<_> = (0..3).map(|i| Packets::<Test>::get(i).expect("sent").packet).collect();
+        assert_eq!(sent.iter().map(|packet| packet.nonce).collect::<Vec<_>>(), [0, 0, 1]);
+        assert!(sent.iter().all(|packet| packet.sender == me && packet.source_domain == own()));
+        let leaves: Vec<Vec<u8>> = sent.iter().map(|packet| packet.id().0.to_vec()).collect();
+        assert_eq!(Outbox::<Test>::get().root(), poft_primitives::testing::root(&leaves));
+    });
+}
+
+#[test]
+fn send_refuses_own_domain_zero_endpoints_and_oversize() {
+    run(|| {
+        let (me, there, you) = (keccak(b"me"), keccak(b"there"), keccak(b"you"));
+        assert_eq!(Bridge::send(me, 1, own(), you, 0, &[]), Err(Code::WrongDestination));
+        assert_eq!(Bridge::send(me, 1, H256::zero(), you, 0, &[]), Err(Code::ZeroValue));
+        assert_eq!(Bridge::send(me, 1, there, H256::zero(), 0, &[]), Err(Code::ZeroValue));
+        assert_eq!(Bridge::send(me, 1, there, you, 0, &[0; 4097]), Err(Code::Oversize));
+        assert_ok!(Bridge::set_halted(root(), true));
+        assert_eq!(Bridge::send(me, 1, there, you, 0, &[]), Err(Code::Halted));
+        assert_eq!(Outbox::<Test>::get().size, 0);
+    });
+}
+
+// --- clients ---
+
+#[test]
+fn create_client_refuses_own_domain_zero_values_and_a_second_time() {
+    run(|| {
+        let genesis = Source::new("source", 4, NOW).genesis();
+        let create = |domain, genesis: &CommitteeGenesis, staleness| {
+            Bridge::create_client(root(), domain, genesis.clone(), DRIFT, staleness)
+        };
+        assert_noop!(create(own(), &genesis, STALENESS), refused(Code::WrongDomain));
+        assert_noop!(create(H256::zero(), &genesis, STALENESS), refused(Code::ZeroValue));
+        assert_noop!(create(keccak(b"a"), &genesis, 0), refused(Code::ZeroValue));
+        let small = CommitteeGenesis { members: genesis.members[..3].to_vec(), ..genesis.clone() };
+        assert_noop!(create(keccak(b"a"), &small, STALENESS), refused(Code::CommitteeInvalid));
+        assert_ok!(create(keccak(b"a"), &genesis, STALENESS));
+        assert_noop!(create(keccak(b"a"), &genesis, STALENESS), refused(Code::AlreadyInitialised));
+    });
+}
+
+#[test]
+fn update_takes_a_quorum_and_a_repetition_changes_nothing() {
+    run(|| {
+        let mut source = source(3);
+        let proof = source.finality(0);
+        assert_ok!(update(&source, proof.clone()));
+        let client = Clients::<Test>::get(source.domain).expect("created");
+        assert_eq!((client.state.outbox_size, client.state.height, client.newest, client.held), (3, 11, 1, 2));
+        assert_ok!(update(&source, proof));
+        assert_eq!(Clients::<Test>::get(source.domain), Some(client));
+    });
+}
+
+#[test]
+fn update_refuses_forgeries_by_name() {
+    run(|| {
+        let mut source = source(3);
+        let first = source.finality(0);
+        assert_ok!(update(&source, first.clone()));
+        source.send(own(), Application::endpoint(), b"more");
+        let good = source.finality(3);
+        let forged = |change: &dyn Fn(&mut CommitteeProof)| {
+            let mut proof = good.clone();
+            change(&mut proof);
+            update(&source, proof)
+        };
+        assert_noop!(forged(&|p| p.signatures[0][64] = 29), refused(Code::BadSignature));
+        assert_noop!(forged(&|p| p.signatures[0].truncate(64)), refused(Code::BadSignature));
+        assert_noop!(forged(&|p| p.signatures.swap(0, 1)), refused(Code::NotSigner));
+        assert_noop!(forged(&|p| p.statement.outbox_root = keccak(b"lie")), refused(Code::NotSigner));
+        assert_noop!(forged(&|p| p.bitmap = 0b11), refused(Code::BitmapMismatch));
+        assert_noop!(
+            forged(&|p| {
+                p.bitmap = 0b11;
+                p.signatures.truncate(2);
+            }),
+            refused(Code::QuorumNotReached)
+        );
+        assert_noop!(forged(&|p| p.members = addresses(&keys("other", 4))), refused(Code::CommitteeMismatch));
+        assert_noop!(forged(&|p| p.consistency.clear()), refused(Code::ProofLength));
+        assert_noop!(forged(&|p| p.consistency[0].0[0] ^= 1), refused(Code::InconsistentLog));
+        assert_noop!(forged(&|p| p.consistency = vec![H256::zero(); 129]), refused(Code::Oversize));
+        // Statements that a quorum signed, and that are refused nevertheless.
+        let said = |change: &dyn Fn(&mut poft_primitives::finality::Finality)| {
+            let mut statement = good.statement.clone();
+            change(&mut statement);
+            update(&source, source.prove(statement, 3))
+        };
+        assert_noop!(said(&|s| s.epoch = 2), refused(Code::WrongEpoch));
+        assert_noop!(said(&|s| s.height = first.statement.height), refused(Code::StaleHeight));
+        assert_noop!(said(&|s| s.timestamp = NOW - 6), refused(Code::TimestampRegression));
+        assert_noop!(said(&|s| s.timestamp = NOW + DRIFT + 1), refused(Code::TimestampDrift));
+        assert_noop!(said(&|s| s.outbox_root = keccak(b"rewritten")), refused(Code::InconsistentLog));
+        assert_ok!(update(&source, good.clone()));
+        assert_noop!(update(&source, first.clone()), refused(Code::StaleHeight));
+        let unknown = Bridge::update_client(signed(), keccak(b"nobody"), good.clone());
+        assert_eq!(unknown, Err(refused(Code::Uninitialised).into()));
+    });
+}
+
+#[test]
+fn hand_over_retires_the_old_committee() {
+    run(|| {
+        let mut source = source(2);
+        let next = keys("next", 5);
+        let mut statement = source.statement();
+        statement.next_committee = committee_hash(2, &addresses(&next));
+        let mut proof = source.prove(statement, 0);
+        assert_noop!(update(&source, proof.clone()), refused(Code::CommitteeInvalid));
+        proof.next_members = addresses(&next);
+        assert_ok!(update(&source, proof));
+        let stale = source.finality(2);
+        assert_noop!(update(&source, stale), refused(Code::CommitteeMismatch));
+        (source.committee, source.epoch) = (next, 2);
+        let proof = source.finality(2);
+        assert_ok!(update(&source, proof));
+    });
+}
+
+#[test]
+fn misbehaviour_freezes_until_governance_recovers() {
+    run(|| {
+        let mut source = finalised(2);
+        let truth = source.statement();
+        let mut lie = truth.clone();
+        lie.block_hash = keccak(b"fork");
+        let (truth, lie) = (source.prove(truth, 2), source.prove(lie, 2));
+        let submit = |epoch, a: &CommitteeProof, b: &CommitteeProof| {
+            Bridge::submit_misbehaviour(signed(), source.domain, epoch, a.clone(), b.clone())
+        };
+        assert_noop!(submit(1, &truth, &truth), refused(Code::NotMisbehaviour));
+        assert_noop!(submit(7, &truth, &lie), refused(Code::WrongEpoch));
+        assert_ok!(submit(1, &truth, &lie));
+        let signers = addresses(&source.committee)[..3].to_vec();
+        System::assert_last_event(Event::ClientFrozen { source_domain: source.domain, epoch: 1, signers }.into());
+        assert_noop!(update(&source, truth.clone()), refused(Code::Frozen));
+        assert_noop!(deliver(&source, vec![source.delivery(0)]), refused(Code::Frozen));
+        assert_noop!(submit(1, &truth, &lie), refused(Code::Frozen));
+        // A stranger cannot lift it; governance can, with a committee of its choice.
+        source.committee = keys("recovered", 4);
+        source.epoch = 2;
+        let recover = |origin| Bridge::recover_client(origin, source.domain, source.genesis());
+        assert_noop!(recover(signed()), DispatchError::BadOrigin);
+        assert_ok!(recover(root()));
+        let client = Clients::<Test>::get(source.domain).expect("recovered");
+        assert_eq!((client.generation, client.frozen, client.state.outbox_size), (1, false, 0));
+        assert_noop!(update(&source, truth), refused(Code::CommitteeMismatch));
+        let proof = source.finality(0);
+        assert_ok!(update(&source, proof));
+        assert_ok!(deliver(&source, vec![source.delivery(0)]));
+    });
+}
+
+#[test]
+fn evidence_of_a_retired_epoch_still_freezes() {
+    run(|| {
+        let mut source = source(2);
+        let next = keys("next", 4);
+        let (mut a, mut b) = (source.statement(), source.statement());
+        b.height = a.height;
+        b.state_root = keccak(b"fork");
+        a.next_committee = committee_hash(2, &addresses(&next));
+        let (mut first, second) = (source.prove(a, 0), source.prove(b, 0));
+        first.next_members = addresses(&next);
+        assert_ok!(update(&source, first.clone()));
+        assert_ok!(Bridge::submit_misbehaviour(signed(), source.domain, 1, first, second));
+        assert!(Clients::<Test>::get(source.domain).expect("created").frozen);
+    });
+}
+
+// --- inbox ---
+
+#[test]
+fn deliver_takes_an_update_and_its_packets_in_one_call() {
+    run(|| {
+        let mut source = source(3);
+        let proof = source.finality(0);
+        let packets = (0..3).map(|i| source.delivery(i)).collect();
+        assert_ok!(Bridge::deliver(signed(), source.domain, Some(proof), 3, packets));
+        assert_eq!(Application::taken(), 3);
+        assert_eq!(NextNonce::<Test>::get(source.domain), 3);
+        let delivery = Deliveries::<Test>::get(source.domain, 2).expect("delivered");
+        assert_eq!((delivery.packet_id, delivery.outcome), (source.packets[2].0.id(), Outcome::Dispatched));
+    });
+}
+
+#[test]
+fn deliver_refuses_forgeries_by_name() {
+    run(|| {
+        let source = finalised(5);
+        assert_ok!(deliver(&source, vec![source.delivery(0)]));
+        let forged = |change: &dyn Fn(&mut PacketProof)| {
+            let mut packet = source.delivery(1);
+            change(&mut packet);
+            deliver(&source, vec![packet])
+        };
+        assert_noop!(forged(&|p| p.packet.version = 2), refused(Code::WrongVersion));
+        assert_noop!(forged(&|p| p.packet.kind = 2), refused(Code::WrongKind));
+        assert_noop!(forged(&|p| p.packet.source_domain = keccak(b"x")), refused(Code::WrongSource));
+        assert_noop!(forged(&|p| p.packet.dest_domain = keccak(b"x")), refused(Code::WrongDestination));
+        assert_noop!(forged(&|p| p.packet.receiver = keccak(b"x")), refused(Code::WrongReceiver));
+        assert_noop!(forged(&|p| p.packet.sender = keccak(b"x")), refused(Code::WrongSender));
+        assert_noop!(forged(&|p| p.packet.expires_at = 9), refused(Code::RootMismatch));
+        assert_noop!(forged(&|p| p.payload.push(0)), refused(Code::PayloadMismatch));
+        assert_noop!(forged(&|p| p.payload = vec![0; 4097]), refused(Code::Oversize));
+        assert_noop!(forged(&|p| p.proof = vec![H256::zero(); 65]), refused(Code::Oversize));
+        assert_noop!(forged(&|p| p.proof.truncate(1)), refused(Code::ProofLength));
+        assert_noop!(forged(&|p| p.proof[0].0[0] ^= 1), refused(Code::RootMismatch));
+        assert_noop!(forged(&|p| p.leaf_index = 2), refused(Code::RootMismatch));
+        assert_noop!(forged(&|p| p.leaf_index = 5), refused(Code::IndexOutOfRange));
+        assert_noop!(deliver(&source, vec![source.delivery(0)]), refused(Code::NonceReplayed));
+        assert_noop!(deliver(&source, vec![source.delivery(2)]), refused(Code::NonceGap));
+        assert_noop!(deliver(&source, vec![source.delivery(1); 33]), refused(Code::Oversize));
+        assert_noop!(
+            Bridge::deliver(signed(), source.domain, None, 4, vec![source.delivery(1)]),
+            refused(Code::UnknownOutbox)
+        );
+        assert_noop!(
+            Bridge::deliver(signed(), keccak(b"x"), None, 5, vec![source.delivery(1)]),
+            refused(Code::Uninitialised)
+        );
+        assert_ok!(deliver(&source, vec![source.delivery(1)]));
+    });
+}
+
+#[test]
+fn a_batch_is_all_or_nothing() {
+    run(|| {
+        let source = finalised(3);
+        let batch = vec![source.delivery(0), source.delivery(2)];
+        assert_noop!(deliver(&source, batch), refused(Code::NonceGap));
+        assert_eq!(Application::taken(), 0);
+    });
+}
+
+#[test]
+fn a_packet_of_an_unregistered_source_is_refused() {
+    run(|| {
+        let source = finalised(1);
+        Senders::<Test>::remove(source.domain);
+        assert_noop!(deliver(&source, vec![source.delivery(0)]), refused(Code::WrongSender));
+    });
+}
+
+#[test]
+fn an_expired_packet_is_consumed_without_effect() {
+    run(|| {
+        let mut source = source(2);
+        source.packets[0].0.expires_at = 20;
+        source.packets[1].0.expires_at = 21;
+        let proof = source.finality(0);
+        assert_ok!(update(&source, proof));
+        System::set_block_number(21);
+        assert_ok!(deliver(&source, vec![source.delivery(0), source.delivery(1)]));
+        let outcomes = [0, 1].map(|nonce| Deliveries::<Test>::get(source.domain, nonce).expect("consumed").outcome);
+        assert_eq!(outcomes, [Outcome::Expired, Outcome::Dispatched]);
+        assert_eq!(Application::taken(), 1);
+    });
+}
+
+#[test]
+fn a_refusing_application_blocks_nothing_and_may_be_retried() {
+    run(|| {
+        let source = finalised(2);
+        Application::refuse(Some(Code::UnknownParent));
+        assert_ok!(deliver(&source, vec![source.delivery(0)]));
+        assert_eq!(Application::taken(), 0, "what the application wrote is undone");
+        let failed = Outcome::Failed(Code::UnknownParent);
+        assert_eq!(Deliveries::<Test>::get(source.domain, 0).expect("consumed").outcome, failed);
+        let (packet, payload) = source.packets[0].clone();
+        let retry = |payload: &[u8]| Bridge::retry(signed(), packet.clone(), payload.to_vec());
+        assert_noop!(retry(&payload), refused(Code::UnknownParent));
+        Application::refuse(None);
+        assert_ok!(deliver(&source, vec![source.delivery(1)]));
+        assert_noop!(retry(b"other"), refused(Code::PayloadMismatch));
+        assert_ok!(retry(&payload));
+        assert_eq!(Application::taken(), 2);
+        assert_noop!(retry(&payload), refused(Code::NothingToRetry));
+        let (other, payload) = source.packets[1].clone();
+        assert_noop!(Bridge::retry(signed(), other, payload), refused(Code::NothingToRetry));
+    });
+}
+
+#[test]
+fn old_outboxes_serve_until_they_are_pruned() {
+    run(|| {
+        let mut source = source(1);
+        let first = source.finality(0);
+        assert_ok!(update(&source, first));
+        let old = source.delivery(0);
+        for size in 1..u64::from(HISTORY) {
+            source.send(own(), Application::endpoint(), &size.to_le_bytes());
+            let proof = source.finality(size);
+            assert_ok!(update(&source, proof));
+        }
+        let deliver = |size| Bridge::deliver(signed(), source.domain, None, size, vec![old.clone()]);
+        assert_ok!(polkadot_sdk::frame_support::storage::with_storage_layer(|| {
+            deliver(1)?;
+            assert_eq!(deliver(1), Err(refused(Code::NonceReplayed).into()));
+            Err::<(), DispatchError>(DispatchError::Other("undone"))
+        })
+        .or_else(|error| if error == DispatchError::Other("undone") { Ok(()) } else { Err(error) }));
+        source.send(own(), Application::endpoint(), b"one more");
+        let proof = source.finality(u64::from(HISTORY));
+        assert_ok!(update(&source, proof));
+        let pruned = Bridge::deliver(signed(), source.domain, None, 1, vec![old]);
+        assert_eq!(pruned, Err(refused(Code::UnknownOutbox).into()));
+        assert_ok!(super::tests::deliver(&source, vec![source.delivery(0)]));
+    });
+}
+
+#[test]
+fn a_client_without_news_serves_nothing() {
+    run(|| {
+        let source = finalised(1);
+        set_time(source.timestamp + STALENESS + 1);
+        assert_noop!(deliver(&source, vec![source.delivery(0)]), refused(Code::StaleClient));
+        set_time(source.timestamp + STALENESS);
+        assert_ok!(deliver(&source, vec![source.delivery(0)]));
+    });
+}
+
+// --- governance ---
+
+#[test]
+fn only_governance_halts_freezes_and_trusts() {
+    run(|| {
+        let mut source = finalised(1);
+        let proof = source.finality(1);
+        let genesis = source.genesis();
+        assert_noop!(Bridge::set_halted(signed(), true), DispatchError::BadOrigin);
+        assert_noop!(Bridge::freeze_client(signed(), source.domain), DispatchError::BadOrigin);
+        assert_noop!(
+            Bridge::create_client(signed(), keccak(b"a"), genesis, DRIFT, STALENESS),
+            DispatchError::BadOrigin
+        );
+        assert_noop!(Bridge::update_client(OriginTrait::none(), source.domain, proof), DispatchError::BadOrigin);
+        assert_ok!(Bridge::set_halted(root(), true));
+        assert_noop!(deliver(&source, vec![source.delivery(0)]), refused(Code::Halted));
+        assert_ok!(Bridge::set_halted(root(), false));
+        assert_ok!(Bridge::freeze_client(root(), source.domain));
+        assert_noop!(deliver(&source, vec![source.delivery(0)]), refused(Code::Frozen));
+        assert_noop!(Bridge::freeze_client(root(), source.domain), refused(Code::Frozen));
+    });
+}

@@ -1,0 +1,228 @@
+//! Builders of valid objects for tests: keys, logs with their proofs, committees. Feature `testing`, native only.
+//!
+//! The log here is the recursive definition of RFC 9162, slow and obvious, so that it is an oracle for [`crate::log`].
+
+use crate::{
+    committee::{CommitteeGenesis, CommitteeProof},
+    finality::Finality,
+    keccak,
+    log::{empty_root, leaf_hash, node_hash},
+    packet::{Packet, KIND_CHECKPOINT, VERSION},
+    receive::PacketProof,
+    signature::recover,
+    statements::{statement_digest, Signed, Statement},
+    H160, H256,
+};
+use alloc::vec::Vec;
+use sp_core::{ecdsa, Pair};
+
+/// A signing key for tests.
+#[derive(Clone)]
+pub struct Key(ecdsa::Pair);
+
+impl Key {
+    /// The same key for the same label.
+    pub fn new(label: &str) -> Self {
+        Self(ecdsa::Pair::from_seed(&keccak(label.as_bytes()).0))
+    }
+
+    /// Signs 32 bytes blindly.
+    pub fn sign(&self, digest: &H256) -> Vec<u8> {
+        let mut signature = self.0.sign_prehashed(&digest.0).0.to_vec();
+        signature[64] += 27;
+        signature
+    }
+
+    /// Its address.
+    pub fn address(&self) -> H160 {
+        recover(&H256::zero(), &self.sign(&H256::zero())).expect("an own signature recovers")
+    }
+
+    /// A statement signed by this key.
+    pub fn say<S: Statement>(&self, chain_domain: &H256, index: u32, statement: S) -> Signed<S> {
+        let signature = self.sign(&statement_digest(chain_domain, &statement));
+        Signed { index, statement, signature }
+    }
+}
+
+/// So many keys, sorted by address.
+pub fn keys(label: &str, count: usize) -> Vec<Key> {
+    let mut keys: Vec<Key> = (0..count).map(|i| Key::new(&format!("{label}/{i}"))).collect();
+    keys.sort_by_key(Key::address);
+    keys
+}
+
+/// Their addresses.
+pub fn addresses(keys: &[Key]) -> Vec<H160> {
+    keys.iter().map(Key::address).collect()
+}
+
+/// A proof by the first `signers` of a committee.
+pub fn committee_proof(
+    source_domain: &H256,
+    committee: &[Key],
+    signers: usize,
+    statement: Finality,
+    consistency: Vec<H256>,
+) -> CommitteeProof {
+    let digest = statement.digest(source_domain);
+    CommitteeProof {
+        members: addresses(committee),
+        bitmap: (1 << signers) - 1,
+        signatures: committee[..signers].iter().map(|key| key.sign(&digest)).collect(),
+        next_members: Vec::new(),
+        consistency,
+        statement,
+    }
+}
+
+/// The largest power of two below `n`, for n > 1.
+fn split_at(n: usize) -> usize {
+    n.next_power_of_two() / 2
+}
+
+/// Root of the log with these leaves (RFC 9162 2.1.1).
+pub fn root(leaves: &[Vec<u8>]) -> H256 {
+    match leaves {
+        [] => empty_root(),
+        [leaf] => leaf_hash(leaf),
+        _ => {
+            let (left, right) = leaves.split_at(split_at(leaves.len()));
+            node_hash(&root(left), &root(right))
+        }
+    }
+}
+
+/// Inclusion proof of a leaf (RFC 9162 2.1.3.1).
+pub fn inclusion(leaves: &[Vec<u8>], index: usize) -> Vec<H256> {
+    if leaves.len() == 1 {
+        return Vec::new();
+    }
+    let k = split_at(leaves.len());
+    let (left, right) = leaves.split_at(k);
+    let (mut path, sibling) =
+        if index < k { (inclusion(left, index), root(right)) } else { (inclusion(right, index - k), root(left)) };
+    path.push(sibling);
+    path
+}
+
+/// Consistency proof from the first `from` leaves (RFC 9162 2.1.4.1); empty from an empty log.
+pub fn consistency(leaves: &[Vec<u8>], from: usize) -> Vec<H256> {
+    fn subproof(leaves: &[Vec<u8>], from: usize, whole: bool) -> Vec<H256> {
+        if from == leaves.len() {
+            return if whole { Vec::new() } else { vec![root(leaves)] };
+        }
+        let k = split_at(leaves.len());
+        let (left, right) = leaves.split_at(k);
+        let (mut path, sibling) = if from <= k {
+            (subproof(left, from, whole), root(right))
+        } else {
+            (subproof(right, from - k, false), root(left))
+        };
+        path.push(sibling);
+        path
+    }
+    if from == 0 {
+        return Vec::new();
+    }
+    subproof(leaves, from, true)
+}
+
+/// Another chain: its outbox, and a committee that speaks for it.
+pub struct Source {
+    /// Its domain.
+    pub domain: H256,
+    /// The endpoint that sends there.
+    pub sender: H256,
+    /// Its committee.
+    pub committee: Vec<Key>,
+    /// The committee's epoch.
+    pub epoch: u64,
+    /// Height of its best block.
+    pub height: u64,
+    /// Time of its best block, in seconds.
+    pub timestamp: u64,
+    /// Its packets with their payloads.
+    pub packets: Vec<(Packet, Vec<u8>)>,
+}
+
+impl Source {
+    /// A chain whose committee has so many members.
+    pub fn new(label: &str, members: usize, timestamp: u64) -> Self {
+        Self {
+            domain: keccak(label.as_bytes()),
+            sender: keccak(b"sender"),
+            committee: keys(label, members),
+            epoch: 1,
+            height: 10,
+            timestamp,
+            packets: Vec::new(),
+        }
+    }
+
+    /// What a client of this chain starts from.
+    pub fn genesis(&self) -> CommitteeGenesis {
+        CommitteeGenesis { epoch: self.epoch, members: addresses(&self.committee), small_committee: false }
+    }
+
+    /// Appends a packet with the nonce that is due.
+    pub fn send(&mut self, dest_domain: H256, receiver: H256, payload: &[u8]) {
+        self.packets.push((
+            Packet {
+                version: VERSION,
+                kind: KIND_CHECKPOINT,
+                source_domain: self.domain,
+                dest_domain,
+                nonce: self.packets.len() as u64,
+                sender: self.sender,
+                receiver,
+                expires_at: 0,
+                payload_hash: keccak(payload),
+            },
+            payload.to_vec(),
+        ));
+    }
+
+    /// Leaves of its outbox.
+    pub fn size(&self) -> u64 {
+        self.packets.len() as u64
+    }
+
+    fn leaves(&self) -> Vec<Vec<u8>> {
+        self.packets.iter().map(|(packet, _)| packet.id().0.to_vec()).collect()
+    }
+
+    /// What its committee says about its next block.
+    pub fn statement(&mut self) -> Finality {
+        self.height += 1;
+        Finality {
+            epoch: self.epoch,
+            height: self.height,
+            block_hash: keccak(&self.height.to_le_bytes()),
+            state_root: keccak(b"state"),
+            outbox_size: self.size(),
+            outbox_root: root(&self.leaves()),
+            timestamp: self.timestamp,
+            next_committee: H256::zero(),
+        }
+    }
+
+    /// A proof of a statement by a quorum, for a client that knows the first `from` leaves.
+    pub fn prove(&self, statement: Finality, from: u64) -> CommitteeProof {
+        let signers = 2 * self.committee.len() / 3 + 1;
+        let path = consistency(&self.leaves()[..statement.outbox_size as usize], from as usize);
+        committee_proof(&self.domain, &self.committee, signers, statement, path)
+    }
+
+    /// A proof of its next block.
+    pub fn finality(&mut self, from: u64) -> CommitteeProof {
+        let statement = self.statement();
+        self.prove(statement, from)
+    }
+
+    /// A packet with its inclusion proof against the whole outbox.
+    pub fn delivery(&self, index: usize) -> PacketProof {
+        let (packet, payload) = self.packets[index].clone();
+        PacketProof { packet, payload, leaf_index: index as u64, proof: inclusion(&self.leaves(), index) }
+    }
+}
