@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {Inbox, Outcome, PacketProof} from "../contracts/Inbox.sol";
+import {LightClient} from "../contracts/LightClient.sol";
+import {Checkpoint, Checkpoints} from "../contracts/libraries/Checkpoints.sol";
+import {Domains} from "../contracts/libraries/Domains.sol";
+import {Packet, Packets} from "../contracts/libraries/Packets.sol";
+import {Code, Refused} from "../contracts/types/Code.sol";
+import {Evidence} from "./support/Network.sol";
+import {Link} from "./support/Link.sol";
+import {
+    BombingReceiver,
+    BurningReceiver,
+    CountingReceiver,
+    MendableReceiver,
+    ReentrantReceiver
+} from "./support/Receivers.sol";
+import {Vm} from "./support/Test.sol";
+
+/// Deliveries: the honest way, every rule of section 9 broken once, and applications that misbehave.
+contract InboxTest is Link {
+    /// An honest delivery of the checkpoint at index 3 of 7; each test breaks one thing of it.
+    PacketProof private _honest;
+
+    function setUp() public override {
+        super.setUp();
+        sourceSendsElsewhere(3);
+        sourceExports();
+        sourceSendsElsewhere(3);
+        finalise(10);
+        _honest = proven(3);
+    }
+
+    function test_deliver_importsCheckpoint_honestPacket() public {
+        bytes32 id = lastExported;
+        deliver(_honest);
+        vm.assertEq(registry.acceptedAt(id), block.number, "accepted at");
+        vm.assertEq(registry.peerState(SOURCE, PEER_FEDERATION, PEER_TASK).lastRound, 1, "last round");
+        vm.assertEq(nextNonce(), 1, "nonce");
+    }
+
+    function test_deliver_finalisesAndImports_oneTransaction() public {
+        sourceExports();
+        bytes memory proof = pack(honest(20));
+        PacketProof[] memory both = new PacketProof[](2);
+        both[0] = proven(3);
+        both[1] = proven(7);
+        inbox.deliver(SOURCE, proof, 8, both);
+        vm.assertEq(nextNonce(), 2, "nonce");
+        vm.assertEq(registry.peerState(SOURCE, PEER_FEDERATION, PEER_TASK).lastRound, 2, "last round");
+    }
+
+    function test_deliver_takesOlderOutbox_stillInRing() public {
+        for (uint64 height = 20; height < 60; ++height) {
+            sourceSendsElsewhere(1 + height % 3);
+            finalise(height);
+        }
+        inbox.deliver(SOURCE, "", 7, batch(_honest));
+        vm.assertEq(nextNonce(), 1, "nonce");
+    }
+
+    function test_deliver_refusesNonceReplayed_samePacketAgain() public {
+        deliver(_honest);
+        _refused(Code.NonceReplayed, _honest);
+    }
+
+    function test_deliver_refusesNonceReplayed_packetTwiceInBatch() public {
+        PacketProof[] memory twice = new PacketProof[](2);
+        twice[0] = _honest;
+        twice[1] = _honest;
+        expectRefused(Code.NonceReplayed);
+        inbox.deliver(SOURCE, "", 7, twice);
+        vm.assertEq(nextNonce(), 0, "nonce");
+    }
+
+    function test_deliver_refusesNonceGap_packetLeftOut() public {
+        sourceExports();
+        finalise(20);
+        PacketProof memory second = proven(7);
+        expectRefused(Code.NonceGap);
+        inbox.deliver(SOURCE, "", 8, batch(second));
+    }
+
+    function test_deliver_refusesHalted_linkHalted() public {
+        inbox.setHalted(SOURCE, true);
+        _refused(Code.Halted, _honest);
+        inbox.setHalted(SOURCE, false);
+        deliver(_honest);
+    }
+
+    function test_deliver_refusesFrozen_clientFrozen() public {
+        lightClient.freeze(SOURCE);
+        _refused(Code.Frozen, _honest);
+    }
+
+    function test_deliver_refusesFrozen_beforeBounds() public {
+        lightClient.freeze(SOURCE);
+        expectRefused(Code.Frozen);
+        inbox.deliver(SOURCE, "", 7, new PacketProof[](33));
+    }
+
+    function test_deliver_refusesOversize_thirtyThreePackets() public {
+        expectRefused(Code.Oversize);
+        inbox.deliver(SOURCE, "", 7, new PacketProof[](33));
+    }
+
+    function test_deliver_refusesUninitialised_sourceWithoutClient() public {
+        expectRefused(Code.Uninitialised);
+        inbox.deliver(keccak256("nobody"), "", 7, batch(_honest));
+    }
+
+    function test_deliver_refusesUnknownOutbox_sizeNeverFinalised() public {
+        uint64[4] memory sizes = [uint64(1), 6, 8, type(uint64).max];
+        for (uint256 i = 0; i < sizes.length; ++i) {
+            expectRefused(Code.UnknownOutbox);
+            inbox.deliver(SOURCE, "", sizes[i], batch(_honest));
+        }
+    }
+
+    function test_deliver_refusesUnknownOutbox_prunedAfter256() public {
+        for (uint64 height = 11; height <= 265; ++height) {
+            sourceSendsElsewhere(1);
+            finalise(height);
+        }
+        // 256 outboxes are known: 7 is the oldest of them.
+        lightClient.finalisedRoot(SOURCE, 7);
+        sourceSendsElsewhere(1);
+        finalise(266);
+        expectRefused(Code.UnknownOutbox);
+        lightClient.finalisedRoot(SOURCE, 7);
+        lightClient.finalisedRoot(SOURCE, 8);
+        lightClient.finalisedRoot(SOURCE, 263);
+    }
+
+    function test_deliver_refusesStaleClient_sourceSilent() public {
+        vm.warp(block.timestamp + MAX_AGE);
+        deliver(_honest);
+        vm.warp(block.timestamp + 1);
+        sourceExports();
+        expectRefused(Code.StaleClient);
+        lightClient.finalisedRoot(SOURCE, 7);
+    }
+
+    function test_deliver_refusesWrongReceiver_contractWithoutRegistration() public {
+        uint256 index = sourceSends("to nobody", Domains.endpoint(address(outbox)), 0);
+        finalise(20);
+        _refusedAt(Code.WrongReceiver, index, 1);
+    }
+
+    function test_deliver_refusesWrongReceiver_dirtyPadding() public {
+        PacketProof memory broken = _honest;
+        broken.packet.receiver |= bytes32(uint256(1) << 160);
+        _refused(Code.WrongReceiver, broken);
+    }
+
+    function test_deliver_consumesWithoutEffect_expiredPacket() public {
+        CountingReceiver receiver = new CountingReceiver(inbox, SOURCE, PEER_SENDER);
+        deliver(_honest);
+        bytes32 endpoint = Domains.endpoint(address(receiver));
+        uint256 first = sourceSends("at its height", endpoint, uint64(block.number));
+        uint256 second = sourceSends("one later", endpoint, uint64(block.number) - 1);
+        finalise(20);
+        deliver(proven(first));
+        vm.assertEq(receiver.count(), 1, "taken at its height");
+        vm.recordLogs();
+        deliver(proven(second));
+        vm.assertEq(receiver.count(), 1, "no effect");
+        vm.assertEq(nextNonce(), 3, "consumed");
+        vm.assertEq(uint256(_outcome()), uint256(Outcome.Expired), "outcome");
+        vm.assertTrue(!inbox.hasFailed(leaves[second]), "nothing to retry");
+    }
+
+    function test_deliver_storesFailure_applicationReverts() public {
+        MendableReceiver receiver = new MendableReceiver(inbox, SOURCE, PEER_SENDER);
+        (Packet memory packet, bytes32 id) = _deliverTo(address(receiver), Outcome.Failed);
+        vm.assertTrue(inbox.hasFailed(id), "failure stored");
+        // The link goes on.
+        vm.assertEq(nextNonce(), 2, "consumed");
+        vm.expectRevert(abi.encodeWithSelector(MendableReceiver.Broken.selector, 7));
+        inbox.retry(packet, "payload");
+        vm.assertTrue(inbox.hasFailed(id), "failure kept");
+        receiver.mend();
+        expectRefused(Code.PayloadMismatch);
+        inbox.retry(packet, "another");
+        vm.prank(STRANGER);
+        inbox.retry(packet, "payload");
+        vm.assertEq(receiver.count(), 1, "retried");
+        expectRefused(Code.NothingToRetry);
+        inbox.retry(packet, "payload");
+    }
+
+    function test_retry_refusesHaltedAndWrongSender_withdrawnMeanwhile() public {
+        MendableReceiver receiver = new MendableReceiver(inbox, SOURCE, PEER_SENDER);
+        (Packet memory packet,) = _deliverTo(address(receiver), Outcome.Failed);
+        receiver.mend();
+        inbox.setHalted(SOURCE, true);
+        expectRefused(Code.Halted);
+        inbox.retry(packet, "payload");
+        inbox.setHalted(SOURCE, false);
+        vm.prank(address(receiver));
+        inbox.acceptFrom(SOURCE, 0);
+        expectRefused(Code.WrongSender);
+        inbox.retry(packet, "payload");
+    }
+
+    function test_deliver_storesFailure_applicationBurnsItsGas() public {
+        BurningReceiver receiver = new BurningReceiver(inbox, SOURCE, PEER_SENDER);
+        (, bytes32 id) = _deliverTo(address(receiver), Outcome.Failed);
+        vm.assertTrue(inbox.hasFailed(id), "failure stored");
+        vm.assertLt(vm.lastCallGas().gasTotalUsed, 2 * inbox.APPLICATION_GAS(), "bounded");
+    }
+
+    function test_deliver_storesFailure_applicationBombsReturnData() public {
+        BombingReceiver receiver = new BombingReceiver(inbox, SOURCE, PEER_SENDER);
+        (, bytes32 id) = _deliverTo(address(receiver), Outcome.Failed);
+        vm.assertTrue(inbox.hasFailed(id), "failure stored");
+    }
+
+    function test_deliver_storesFailure_applicationReenters() public {
+        ReentrantReceiver receiver = new ReentrantReceiver(inbox, SOURCE, PEER_SENDER);
+        deliver(_honest);
+        uint256 index = sourceSends("payload", Domains.endpoint(address(receiver)), 0);
+        finalise(20);
+        receiver.arm(SOURCE, uint64(leaves.length), batch(proven(index)));
+        vm.recordLogs();
+        deliver(proven(index));
+        vm.assertEq(uint256(_outcome()), uint256(Outcome.Failed), "outcome");
+        vm.assertEq(receiver.count(), 0, "its effects are undone");
+        vm.assertEq(nextNonce(), 2, "consumed once");
+    }
+
+    /// A carrier that brings too little gas cannot make the application fail: the whole delivery reverts.
+    function test_deliver_reverts_gasBelowFloor() public {
+        uint256 floor = inbox.APPLICATION_GAS();
+        bytes memory data = abi.encodeCall(inbox.deliver, (SOURCE, "", 7, batch(_honest)));
+        for (uint256 gas = 100_000; gas <= floor + 60_000; gas += 30_000) {
+            (bool success,) = address(inbox).call{gas: gas}(data);
+            vm.assertTrue(!success, "delivered below the floor");
+        }
+        vm.assertEq(nextNonce(), 0, "nonce");
+        (bool enough,) = address(inbox).call{gas: floor + 200_000}(data);
+        vm.assertTrue(enough, "refused above the floor");
+        vm.assertEq(registry.peerState(SOURCE, PEER_FEDERATION, PEER_TASK).lastRound, 1, "imported");
+    }
+
+    function test_onPacket_refusesUnauthorised_stranger() public {
+        expectRefused(Code.Unauthorised);
+        registry.onPacket(0, _honest.packet, _honest.payload);
+    }
+
+    function test_registry_failsWithCode_badCheckpoints() public {
+        (Checkpoint memory good, bytes32[] memory parents) = sourceCheckpoint(9);
+        Checkpoint memory bad;
+        _failsWith(Code.Malformed, bytes.concat(Checkpoints.encodePayload(good, parents, PEER_GENESIS), bytes32(0)));
+        bad = _copy(good);
+        bad.task = keccak256("another task");
+        _failsWith(Code.UnknownPeer, Checkpoints.encodePayload(bad, parents, PEER_GENESIS));
+        bad = _copy(good);
+        bad.modelRoot = 0;
+        _failsWith(Code.ZeroValue, Checkpoints.encodePayload(bad, parents, PEER_GENESIS));
+        bad = _copy(good);
+        bad.parentsHash = keccak256("other parents");
+        _failsWith(Code.ParentsMismatch, Checkpoints.encodePayload(bad, parents, PEER_GENESIS));
+        bad = _copy(good);
+        bad.round = 0;
+        _failsWith(Code.RoundRegression, Checkpoints.encodePayload(bad, parents, PEER_GENESIS));
+        _failsWith(Code.UnknownParent, Checkpoints.encodePayload(good, parents, keccak256("unknown export")));
+        _failsWith(Code.Oversize, Checkpoints.encodePayload(good, new bytes32[](9), PEER_GENESIS));
+        vm.assertEq(registry.peerState(SOURCE, PEER_FEDERATION, PEER_TASK).lastRound, 0, "nothing imported");
+    }
+
+    function test_registry_failsWithRoundRegression_sameRoundAgain() public {
+        deliver(_honest);
+        (Checkpoint memory same, bytes32[] memory parents) = sourceCheckpoint(1);
+        uint256 index = sourceSends(Checkpoints.encodePayload(same, parents, lastExported));
+        finalise(20);
+        vm.recordLogs();
+        deliver(proven(index));
+        _assertFailedWith(Code.RoundRegression);
+    }
+
+    /// Sends garbage to the registry as the next packet of the link, after what was not delivered yet.
+    function _failsWith(Code code, bytes memory payload) private {
+        sentHere = nextNonce();
+        uint256 index = sourceSends(payload);
+        finalise(1000 + uint64(index));
+        PacketProof memory delivery = proven(index);
+        vm.recordLogs();
+        deliver(delivery);
+        _assertFailedWith(code);
+    }
+
+    function _assertFailedWith(Code code) private {
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        Vm.Log memory last = logs[logs.length - 1];
+        (, Outcome outcome, bytes memory reason) = abi.decode(last.data, (uint64, Outcome, bytes));
+        vm.assertEq(uint256(outcome), uint256(Outcome.Failed), "outcome");
+        vm.assertEq(reason, abi.encodeWithSelector(Refused.selector, code), "reason");
+    }
+
+    function _deliverTo(address receiver, Outcome outcome) private returns (Packet memory packet, bytes32 id) {
+        deliver(_honest);
+        uint256 index = sourceSends("payload", Domains.endpoint(receiver), 0);
+        finalise(20);
+        PacketProof memory delivery = proven(index);
+        vm.recordLogs();
+        deliver(delivery);
+        vm.assertEq(uint256(_outcome()), uint256(outcome), "outcome");
+        return (sentPackets[index], leaves[index]);
+    }
+
+    function _outcome() private returns (Outcome outcome) {
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        (, outcome,) = abi.decode(logs[logs.length - 1].data, (uint64, Outcome, bytes));
+    }
+
+    /// The delivery is refused with this code, and nothing has changed.
+    function _refused(Code code, PacketProof memory delivery) private {
+        uint64 before = nextNonce();
+        expectRefused(code);
+        inbox.deliver(SOURCE, "", 7, batch(delivery));
+        vm.assertEq(nextNonce(), before, "nonce");
+        vm.assertEq(registry.peerState(SOURCE, PEER_FEDERATION, PEER_TASK).lastRound, before, "last round");
+    }
+
+    function _refusedAt(Code code, uint256 index, uint64 nonce) private {
+        deliver(proven(3));
+        PacketProof memory delivery = proven(index);
+        expectRefused(code);
+        inbox.deliver(SOURCE, "", uint64(leaves.length), batch(delivery));
+        vm.assertEq(nextNonce(), nonce, "nonce");
+    }
+
+    function _copy(Checkpoint memory checkpoint) private pure returns (Checkpoint memory) {
+        return abi.decode(abi.encode(checkpoint), (Checkpoint));
+    }
+}
