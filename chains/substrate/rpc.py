@@ -29,6 +29,7 @@ class NodeError(ChainError):
 
     def __init__(self, number: int, message: str) -> None:
         self.number = number
+        self.words = message
         super().__init__(f"{message} ({number})")
 
     @property

@@ -1,0 +1,6 @@
+"""Substrate chains: client and devnet (README.md)."""
+
+from .client import SubstrateChain as SubstrateChain
+from .devnet import SubstrateDevnet as SubstrateDevnet
+
+__all__ = ["SubstrateChain", "SubstrateDevnet"]

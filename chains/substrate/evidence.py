@@ -1,0 +1,109 @@
+"""What a block of a Substrate chain says about the outbox, checked against itself (docs/protocol.md section 7).
+
+The header hashes (blake2b-256 of its SCALE encoding) to the block hash; exactly one of its digest items is
+`Other("POFT" ‖ u64 size LE ‖ root)`, 44 bytes; a read proof leads from its state root to the bridge's outbox, which has
+that size and root, and to the time. An embedded development node has no trie, and its headers lack the runtime's
+digest items: from such a node the item is taken from the storage value `System.Digest`, and only when the chain's
+specification says that it is a development chain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from poft.protocol.errors import Code, Refused
+from poft.protocol.merkle import Frontier
+from poft.verification.api import Finalised
+
+from .proof import compact, digest_items, proven
+from .rpc import Json, NodeError
+from .runtime import Runtime, blake2_256, items, number, octets, record
+from .sending import height_of
+
+TAG = b"POFT"
+ITEM_BYTES = 44
+"""Four of the tag, eight of the size, thirty-two of the root."""
+
+
+def header_hash(header: dict[str, Json]) -> bytes:
+    """Hash of a header as JSON-RPC shows it: blake2b-256 of parent, compact number, two roots and the digest."""
+    try:
+        roots = octets(header["stateRoot"]) + octets(header["extrinsicsRoot"])
+        return blake2_256(octets(header["parentHash"]) + compact(height_of(header)) + roots + digest_of(header))
+    except KeyError as error:
+        raise Refused(Code.EvidenceDisagrees, "header", f"{error} is missing") from error
+
+
+def digest_of(header: dict[str, Json]) -> bytes:
+    """A header's digest in SCALE."""
+    logs = [octets(item) for item in items(record(header["digest"])["logs"])]
+    return compact(len(logs)) + b"".join(logs)
+
+
+def outbox_item(digest: bytes) -> tuple[int, bytes] | None:
+    """(size, root) that a digest commits to, or nothing when it has no item of ours.
+
+    Raises:
+        Refused: EvidenceDisagrees, more than one item with our tag, or one of another length.
+    """
+    ours = [data for variant, data in digest_items(digest) if variant == 0 and data.startswith(TAG)]
+    if not ours:
+        return None
+    if len(ours) > 1 or len(ours[0]) != ITEM_BYTES:
+        raise Refused(Code.EvidenceDisagrees, "digest", f"{len(ours)} items, the first of {len(ours[0])} bytes")
+    return int.from_bytes(ours[0][4:12], "little"), ours[0][12:]
+
+
+def finality_evidence(runtime: Runtime, height: int, development: bool) -> Finalised:
+    """What block `height` of this endpoint says, once header, digest, storage and proof agree.
+
+    Raises:
+        Refused: NotFinal, EvidenceDisagrees, DevelopmentChain (what only a development node may lack is missing).
+    """
+    rpc = runtime.rpc
+    final = height_of(rpc.record("chain_getHeader", rpc.text("chain_getFinalizedHead")))
+    if height > final:
+        raise Refused(Code.NotFinal, "height", f"{rpc.url} has finalised {final}, not {height}")
+    block = rpc.text("chain_getBlockHash", height)
+    header = rpc.record("chain_getHeader", block)
+    if header_hash(header) != octets(block) or height_of(header) != height:
+        raise Refused(Code.EvidenceDisagrees, "header", f"{rpc.url}: block {height} does not hash to its hash")
+    state_root = octets(header["stateRoot"])
+    committed = outbox_item(digest_of(header))
+    if committed is None:
+        if not development:
+            raise Refused(Code.DevelopmentChain, "digest", f"{rpc.url}: headers do not commit to the outbox")
+        committed = outbox_item(octets(rpc.ask("state_getStorage", runtime.storage_key("System", "Digest"), block)))
+    outbox, time = _state(runtime, block, state_root, development)
+    if committed != outbox:
+        raise Refused(Code.EvidenceDisagrees, "outbox", f"{rpc.url}: digest and storage differ at {height}")
+    return Finalised(height, octets(block), state_root, *outbox, time // 1000)
+
+
+def agreed_evidence(endpoints: Sequence[Runtime], height: int, development: bool) -> Finalised:
+    """The same, from every endpoint alike."""
+    said = [finality_evidence(endpoint, height, development) for endpoint in endpoints]
+    for endpoint, other in zip(endpoints[1:], said[1:], strict=True):
+        if other != said[0]:
+            urls = f"{endpoints[0].rpc.url} and {endpoint.rpc.url}"
+            raise Refused(Code.EvidenceDisagrees, f"block {height}", f"{urls} tell two stories")
+    return said[0]
+
+
+def _state(runtime: Runtime, block: str, state_root: bytes, development: bool) -> tuple[tuple[int, bytes], int]:
+    """((outbox size, root), time in milliseconds) of a block's state, proven where the node can prove."""
+    wanted = [("Bridge", "Outbox"), ("Timestamp", "Now")]
+    keys = [runtime.storage_key(*item) for item in wanted]
+    try:
+        nodes = runtime.rpc.record("state_getReadProof", keys, block)
+    except NodeError as error:
+        if not development:
+            raise Refused(Code.DevelopmentChain, "read proof", f"{runtime.rpc.url}: {error}") from error
+        frontier, time = runtime.read_all([(*item, ()) for item in wanted], block)
+    else:
+        proof = [octets(node) for node in items(nodes["proof"])]
+        values = [proven(state_root, octets(key), proof) for key in keys]
+        frontier, time = (runtime.stored(*item, value) for item, value in zip(wanted, values, strict=True))
+    peaks = tuple(octets(peak) for peak in items(record(frontier)["peaks"]))
+    size = number(record(frontier)["size"])
+    return (size, Frontier(size, peaks).root), number(time)

@@ -1,0 +1,108 @@
+"""Processes that this package started: found again by pid and start time, ended with their children."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from poft.protocol.errors import ConfigError
+
+_STOP_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process of ours. A pid alone may have been given to somebody else since; the start time tells."""
+
+    pid: int
+    started: float
+
+    def find(self) -> psutil.Process | None:
+        """The process, if it still runs."""
+        try:
+            found = psutil.Process(self.pid)
+            same = abs(found.create_time() - self.started) < 1.0
+            return found if same and found.status() != psutil.STATUS_ZOMBIE else None
+        except psutil.NoSuchProcess:
+            return None
+
+
+def launch(command: Sequence[str], log: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Starts a command in a session of its own, so that Ctrl-C in the caller's terminal does not reach it."""
+    with log.open("ab") as sink:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=sink,
+            start_new_session=True,
+            env={**os.environ, **environment},
+            cwd=log.parent,
+        )
+
+
+def identify(child: subprocess.Popen[bytes]) -> Process:
+    """What finds this child again later."""
+    return Process(child.pid, psutil.Process(child.pid).create_time())
+
+
+def end(process: Process | None) -> None:
+    """Ends a process of ours and its children; whatever does not listen to SIGTERM is killed."""
+    found = process.find() if process else None
+    if found is None:
+        return
+    try:
+        family = [found, *found.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return
+    for one in family:
+        _signal(one, signal.SIGTERM)
+    _, alive = psutil.wait_procs(family, _STOP_SECONDS)
+    for one in alive:
+        _signal(one, signal.SIGKILL)
+    psutil.wait_procs(alive, _STOP_SECONDS)
+
+
+def require_free(port: int) -> None:
+    """Returns when nobody listens on this port of the loopback interface.
+
+    Raises:
+        ConfigError: somebody does; the message says who, where that can be known.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            users = _listeners(port)
+            by = f" by {', '.join(users)}" if users else ""
+            raise ConfigError(f"port {port} is in use{by}", "Stop that process, or choose another port") from error
+
+
+def _listeners(port: int) -> list[str]:
+    try:
+        connections = psutil.net_connections("tcp")
+    except psutil.AccessDenied:
+        return []
+    pids = {c.pid for c in connections if c.laddr and c.laddr.port == port and c.status == psutil.CONN_LISTEN and c.pid}
+    names = []
+    for pid in sorted(pids):
+        try:
+            names.append(f"{psutil.Process(pid).name()} (pid {pid})")
+        except psutil.NoSuchProcess:
+            continue
+    return names
+
+
+def _signal(process: psutil.Process, number: int) -> None:
+    try:
+        process.send_signal(number)
+    except psutil.NoSuchProcess:
+        return

@@ -1,0 +1,205 @@
+"""What the runtime behind an endpoint calls and stores, by its own metadata.
+
+substrate-interface decodes the metadata, encodes arguments and signs; the requests go through `Rpc`. Three of its ways
+are replaced. It would ask for head, header and version before every call: the runtime of these chains changes only
+with a restart of the client. It takes the genesis hash from `chain_getBlockHash(0)`: a resumed development node
+answers something else there than its runtime signs for, so the hash comes from `System.BlockHash(0)`. And it shows
+bytes as text where they happen to be UTF-8: here bytes are always 0x strings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+
+from scalecodec.base import ScaleBytes, ScaleType
+from scalecodec.types import GenericStorageEntryMetadata, HexBytes
+from substrateinterface import Keypair, SubstrateInterface
+
+from poft.protocol.errors import Code, Refused
+
+from .rpc import Json, Rpc
+
+_PAGE = 1000
+
+
+class Metadata(SubstrateInterface):  # type: ignore[misc]  # substrate-interface has no types
+    """substrate-interface over our connection."""
+
+    def __init__(self, rpc: Rpc) -> None:
+        self._rpc = rpc
+        self._genesis = ""
+        super().__init__(websocket=_NoSocket(), auto_reconnect=False)
+        super().init_runtime()
+        self._show_bytes_as_hex()
+
+    def rpc_request(self, method: str, params: Sequence[object], result_handler: None = None) -> dict[str, Json]:
+        """The way every request of the library takes."""
+        assert result_handler is None  # nothing here subscribes through the library
+        return {"result": self._rpc.ask(method, *params)}
+
+    def init_runtime(self, block_hash: str | None = None, block_id: int | None = None) -> None:
+        """The runtime that was read on connecting stays."""
+
+    def get_block_hash(self, block_id: int | None = None) -> str:
+        """The genesis hash as the runtime knows it; the library asks for no other."""
+        assert block_id == 0
+        return self._genesis
+
+    def _show_bytes_as_hex(self) -> None:
+        types = [entry.value["type"]["def"] for entry in self.metadata.portable_registry["types"]]
+        known = self.runtime_config.type_registry["types"]
+        for position, definition in enumerate(types):
+            if "sequence" in definition and types[definition["sequence"]["type"]].get("primitive") == "u8":
+                known[f"scale_info::{position}"] = HexBytes
+
+    def pin_genesis(self, genesis: str) -> None:
+        """Sets what extrinsics are signed for."""
+        self._genesis = genesis
+
+
+class _NoSocket:
+    """In the place of the library's own connection, which is never opened."""
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+class Runtime:
+    """Storage and calls of the chain behind one endpoint."""
+
+    def __init__(self, rpc: Rpc) -> None:
+        self.rpc = rpc
+        self.metadata = Metadata(rpc)
+        self.metadata.pin_genesis(str(self.read("System", "BlockHash", [0])))
+
+    def has_pallet(self, pallet: str) -> bool:
+        """Whether the runtime has a pallet of this name."""
+        return self.metadata.metadata.get_metadata_pallet(pallet) is not None
+
+    def pallet_index(self, pallet: str) -> int:
+        """Number of a pallet in module errors."""
+        return int(self.metadata.metadata.get_metadata_pallet(pallet).value["index"])
+
+    # Storage
+
+    def read(self, pallet: str, item: str, key: Sequence[Json] = (), at: str | None = None) -> Json:
+        """One storage value, at a block or at the head; its default (or None) where nothing is stored."""
+        return self.read_all([(pallet, item, key)], at)[0]
+
+    def read_all(self, wanted: Sequence[tuple[str, str, Sequence[Json]]], at: str | None = None) -> list[Json]:
+        """Several storage values of one block, in their order."""
+        block = at or self.rpc.text("chain_getBlockHash")
+        calls = [("state_getStorage", [self.storage_key(*one), block]) for one in wanted]
+        return [
+            self.stored(pallet, item, None if raw is None else octets(raw))
+            for (pallet, item, _), raw in zip(wanted, self.rpc.ask_all(calls), strict=True)
+        ]
+
+    def storage_key(self, pallet: str, item: str, key: Sequence[Json] = ()) -> str:
+        """Where a storage value lies."""
+        return str(self.metadata.create_storage_key(pallet, item, list(key)).to_hex())
+
+    def keys(self, prefix: str, at: str) -> list[str]:
+        """All storage keys with a prefix at a block."""
+        found: list[str] = []
+        while True:
+            page = self.rpc.ask("state_getKeysPaged", prefix, _PAGE, found[-1] if found else prefix, at)
+            found += [str(key) for key in page] if isinstance(page, list) else []
+            if not isinstance(page, list) or len(page) < _PAGE:
+                return found
+
+    def decode(self, type_string: str, raw: bytes) -> Json:
+        """A SCALE value of a type that the metadata names."""
+        value: Json = self._decoder(type_string, raw).decode()
+        return value
+
+    def stored(self, pallet: str, item: str, raw: bytes | None) -> Json:
+        """What the bytes of a storage value mean; without any, the item's default or None."""
+        function = self._item(pallet, item)
+        if raw is None:
+            if function.value["modifier"] != "Default":
+                return None
+            raw = bytes(function.value_object["default"].value_object)
+        return self.decode(function.get_value_type_string(), raw)
+
+    def events(self, at: str) -> list[tuple[dict[str, Json], int]]:
+        """The events of a block in their order, each with its length in storage."""
+        raw = self.rpc.ask("state_getStorage", self.storage_key("System", "Events"), at)
+        decoder = self._decoder(self._item("System", "Events").get_value_type_string(), octets(raw) if raw else b"\0")
+        decoder.decode()
+        return [(record(one.value), one.data_end_offset - one.data_start_offset) for one in decoder.elements]
+
+    def _item(self, pallet: str, item: str) -> GenericStorageEntryMetadata:
+        return self.metadata.metadata.get_metadata_pallet(pallet).get_storage_function(item)
+
+    def _decoder(self, type_string: str, raw: bytes) -> ScaleType:
+        config = self.metadata.runtime_config
+        return config.create_scale_object(type_string, ScaleBytes(raw), metadata=self.metadata.metadata)
+
+    # Calls
+
+    def call(self, pallet: str, name: str, arguments: dict[str, Json]) -> object:
+        """A call, ready to be signed."""
+        return self.metadata.compose_call(pallet, name, arguments)
+
+    def sign(self, call: object, payer: Keypair, nonce: int) -> bytes:
+        """A signed extrinsic as it travels. It never expires: a payer's nonce is used once."""
+        return bytes(self.metadata.create_signed_extrinsic(call, payer, nonce=nonce).data.data)
+
+    def extrinsic(self, raw: bytes) -> Json:
+        """An extrinsic of a block, decoded."""
+        return self.decode("Extrinsic", raw)
+
+
+def scale(value: object) -> Json:
+    """A value as substrate-interface takes it: bytes as 0x, records as objects by their fields' names."""
+    match value:
+        case bytes():
+            return "0x" + value.hex()
+        case None | bool() | int() | str():
+            return value
+        case list() | tuple():
+            return [scale(item) for item in value]
+    names = [name for name in getattr(type(value), "__slots__", ()) if not name.startswith("_")]
+    if not names:
+        raise TypeError(f"{type(value).__name__} has no SCALE form")
+    return {name: scale(getattr(value, name)) for name in names}
+
+
+def record(value: Json) -> dict[str, Json]:
+    """A decoded struct."""
+    if not isinstance(value, dict):
+        raise Refused(Code.Malformed, "storage", f"{value!r} where a struct is due")
+    return value
+
+
+def items(value: Json) -> list[Json]:
+    """A decoded list or tuple."""
+    if not isinstance(value, list | tuple):
+        raise Refused(Code.Malformed, "storage", f"{value!r} where a list is due")
+    return list(value)
+
+
+def octets(value: Json) -> bytes:
+    """Decoded bytes."""
+    if not isinstance(value, str) or not value.startswith("0x"):
+        raise Refused(Code.Malformed, "storage", f"{value!r} where bytes are due")
+    return bytes.fromhex(value[2:])
+
+
+def number(value: Json) -> int:
+    """A decoded integer."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise Refused(Code.Malformed, "storage", f"{value!r} where an integer is due")
+    return value
+
+
+def plain(value: Json) -> object:
+    """A field of one of the protocol's structs: bytes or an integer."""
+    return octets(value) if isinstance(value, str) else number(value)
+
+
+def blake2_256(data: bytes) -> bytes:
+    """The hash that Substrate gives headers and extrinsics."""
+    return blake2b(data, digest_size=32).digest()
