@@ -33,7 +33,7 @@ from poft.verification.api import Finalised, TrustState
 from poft.verification.receive import PacketProof
 from poft.verification.schemes.cmt1 import CommitteeGenesis, CommitteeProof
 
-from .artifacts import CONTRACTS, artifact
+from .abi import CONTRACTS, artifact
 from .deploy import FIRST_BLOCK, chain_domain
 from .evidence import agreed_evidence
 from .history import History, ledger_bytes

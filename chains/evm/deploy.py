@@ -15,7 +15,7 @@ from poft.chain import ChainSpec
 from poft.protocol.domain import evm_domain
 from poft.protocol.errors import Code, Refused, Unreachable
 
-from .artifacts import artifact
+from .abi import artifact
 from .rpc import Rpc, read_bytes
 from .sending import Payer
 

@@ -26,7 +26,7 @@ from eth_account import Account
 from eth_utils.address import to_checksum_address
 
 from poft.chain import ChainSpec, DevnetStatus, free_port
-from poft.protocol.errors import ConfigError, Unreachable
+from poft.protocol.errors import ArtifactError, ConfigError, Unreachable
 from poft.protocol.hashing import keccak
 from poft.protocol.signatures import key_address
 
@@ -335,5 +335,8 @@ def _read(folder: Path) -> _State | None:
 def _write(folder: Path, state: _State) -> None:
     path = folder / _STATE
     draft = path.with_suffix(".draft")
-    draft.write_text(json.dumps(asdict(state), indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    draft.replace(path)
+    try:
+        draft.write_text(json.dumps(asdict(state), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        raise ArtifactError(f"{path}: {error.strerror}") from error

@@ -16,7 +16,7 @@ from poft.protocol.hashing import word_uint
 from poft.protocol.packet import Packet
 from poft.protocol.statements import Update, Verdict
 
-from .artifacts import Log, artifact
+from .abi import Log, artifact
 from .records import address, as_struct, typed
 from .rpc import NodeError, Rpc, batch_ranges, hex_bytes, refusal
 

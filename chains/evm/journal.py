@@ -191,10 +191,13 @@ def _cut_off(path: Path) -> bool:
 
 
 def _write(path: Path, text: str, mode: str) -> None:
-    with path.open(mode, encoding="ascii") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with path.open(mode, encoding="ascii") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:  # a full disk, above all
+        raise ArtifactError(f"{path}: {error.strerror}") from error
 
 
 if __name__ == "__main__":

@@ -52,7 +52,10 @@ class Rpc:
 
     def __init__(self, url: str, timeout: float = TIMEOUT) -> None:
         self.url = url
-        self._provider = HTTPProvider(url, request_kwargs={"timeout": timeout}, exception_retry_configuration=None)
+        self._session = requests.Session()
+        self._provider = HTTPProvider(
+            url, request_kwargs={"timeout": timeout}, session=self._session, exception_retry_configuration=None
+        )
         self.web3 = Web3(self._provider)
         self.web3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)
 
@@ -108,7 +111,7 @@ class Rpc:
 
     def close(self) -> None:
         """Gives the endpoint's connections back."""
-        self._provider._request_session_manager.session_cache.clear()
+        self._session.close()
 
 
 def refusal(error: NodeError) -> Rejected:

@@ -67,7 +67,7 @@ class Payer:
         """
         while True:
             nonce = self._count()
-            call: dict[str, object] = {"from": self.address, "data": hex_bytes(data), "value": hex(value)}
+            call: Object = {"from": self.address, "data": hex_bytes(data), "value": hex(value)}
             if to is not None:
                 call["to"] = to
             try:
@@ -77,7 +77,17 @@ class Payer:
             # Between the estimate and the block the state may move: a margin, of which the rest is not charged.
             mined = self._settle(to, data, value, nonce, gas + gas // 4 + 30_000)
             if mined is not None:
-                return mined
+                return self._succeeded(mined, call)
+
+    def _succeeded(self, mined: Mined, call: Object) -> Mined:
+        """`mined`, or why it failed: in the state that its block left, the same call says what stood in the way."""
+        if quantity(mined.record["status"]) == 1:
+            return mined
+        try:
+            self._rpc.ask("eth_call", call, hex(mined.receipt.height))
+        except NodeError as error:
+            raise refusal(error) from error
+        raise Rejected(f"transaction {mined.receipt.transaction} failed in block {mined.receipt.height}")
 
     def _settle(self, to: str | None, data: bytes, value: int, nonce: int, gas: int) -> Mined | None:
         """Sends under this nonce until a block has it; None when something else took the nonce."""
@@ -145,8 +155,5 @@ class Payer:
 
 
 def _mined(record: Object, sent_bytes: int) -> Mined:
-    height = quantity(record["blockNumber"])
-    if quantity(record["status"]) != 1:
-        raise Rejected(f"transaction {record['transactionHash']} failed in block {height}")
-    receipt = Receipt(str(record["transactionHash"]), height, quantity(record["gasUsed"]), sent_bytes)
-    return Mined(receipt, record)
+    height, cost = quantity(record["blockNumber"]), quantity(record["gasUsed"])
+    return Mined(Receipt(str(record["transactionHash"]), height, cost, sent_bytes), record)

@@ -19,8 +19,9 @@ import psutil
 import pytest
 from eth_account import Account
 
-from chains.evm import EvmChain, EvmDevnet, history, journal, sending
-from chains.evm.artifacts import source_digest, stored_digest
+from chains.evm import EvmChain, EvmDevnet, devnet, history, journal, sending
+from chains.evm.abi import stored_digest
+from chains.evm.artifacts import source_digest
 from chains.evm.deploy import deploy
 from chains.evm.rpc import Rpc, hex_bytes
 from chains.evm.sending import Payer
@@ -73,6 +74,14 @@ def balance(spec: ChainSpec) -> int:
     return Rpc(spec.rpc[0]).number("eth_getBalance", Account.from_key(spec.key).address, "latest")
 
 
+def wait_for_pool(rpc: Rpc, transactions: int) -> None:
+    """Until so many transactions wait for a block."""
+    deadline = time.monotonic() + 10
+    while (rpc.record("txpool_status") or {})["pending"] != hex(transactions):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 # --- artifacts and deployment ----------------------------------------------------------------------------------------
 
 
@@ -95,6 +104,13 @@ def test_connect_refused_no_contracts(net: Net) -> None:
         EvmChain(replace(net.spec, deployment={**net.spec.deployment, "Outbox": "0x" + "12" * 20}))
     with pytest.raises(ConfigError, match="Federation"):
         EvmChain(replace(net.spec, deployment={"Outbox": net.spec.deployment["Outbox"]}))
+
+
+def test_start_refused_without_anvil(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devnet, "__file__", str(tmp_path / "devnet.py"))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="make setup"):
+        EvmDevnet().start(tmp_path / "devnet", "no tool", free_port())
 
 
 # --- transactions ----------------------------------------------------------------------------------------------------
@@ -183,13 +199,31 @@ def test_mined_failure_is_rejected(net: Net) -> None:
     rpc.ask("evm_setAutomine", False)
     with ThreadPoolExecutor() as pool:
         results = [pool.submit(payer.send, to, b"") for payer in (first, second)]
-        deadline = time.monotonic() + 5
-        while rpc.record("txpool_status") != {"pending": "0x2", "queued": "0x0"}:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        wait_for_pool(rpc, 2)
         rpc.ask("evm_mine")
         errors = [result.exception() for result in results]
     assert sorted(type(error).__name__ for error in errors) == ["NoneType", "Rejected"]
+
+
+def test_race_lost_in_the_block_names_the_code(net: Net, chain: EvmChain) -> None:
+    """Two relayers carry one packet: both estimates succeed, one block takes both, the second is a replay there."""
+    source = Source("raced", chain.endpoint, chain.domain)
+    chain.create_client(source.domain, source.genesis, 60, 3600)
+    chain.set_peer(source.peer)
+    source.export(1, source.genesis_checkpoint)
+    proof = source.proof(0)
+    rpc = Rpc(net.spec.rpc[0])
+    rpc.ask("evm_setAutomine", False)
+    relayers = [EvmChain(replace(net.spec, key=net.devnet.account(name))) for name in ("first", "second")]
+    with ThreadPoolExecutor() as pool:
+        sent = [pool.submit(one.deliver, source.domain, proof, 1, [source.delivery(0)]) for one in relayers]
+        wait_for_pool(rpc, 2)
+        rpc.ask("evm_mine")
+        errors = [one.exception() for one in sent]
+    (lost,) = [error for error in errors if error is not None]
+    assert isinstance(lost, Rejected)
+    assert lost.code is Code.NonceReplayed
+    assert len(chain.imports()) == 1
 
 
 def test_history_is_the_same_in_small_pages(chain: EvmChain, net: Net, monkeypatch: pytest.MonkeyPatch) -> None:

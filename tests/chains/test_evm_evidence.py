@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from chains.evm import EvmChain, EvmDevnet
-from chains.evm.artifacts import artifact
+from chains.evm.abi import artifact
 from chains.evm.devnet import anvil_binary
 from chains.evm.evidence import COMMITMENT_SLOT, header_hash, outbox_commitment, proven_slot
 from chains.evm.rpc import Object, Rpc, read_bytes
