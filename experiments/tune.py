@@ -53,7 +53,11 @@ class Setting:
     exchange_every: int = 1
     steps: int = 240
     """Per network and round; the pooled federation has twice as many for twice the participants."""
-    policy: RoundPolicy = field(default_factory=lambda: RoundPolicy(learning_rate=0.5, batch_size=16))
+    policy: RoundPolicy = field(
+        default_factory=lambda: RoundPolicy(
+            learning_rate=0.5, batch_size=16, momentum_permille=500, server_permille=2000, faulty_permille=200
+        )
+    )
     merge: MergePolicy = field(default_factory=MergePolicy)
 
 
@@ -184,23 +188,24 @@ def run(setting: Setting, seed: int, report: str) -> Outcome:
 
 def main() -> None:
     """Prints one line per seed and the means."""
+    chosen = Setting()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--on", choices=("validation", "test"), default="validation")
-    parser.add_argument("--dataset", default=Setting.dataset)
-    parser.add_argument("--network", default=Setting.network)
-    parser.add_argument("--leak", type=float, default=Setting.leak)
-    parser.add_argument("--alpha", type=float, default=Setting.alpha)
-    parser.add_argument("--rounds", type=int, default=Setting.rounds)
-    parser.add_argument("--exchange-every", type=int, default=Setting.exchange_every)
-    parser.add_argument("--steps", type=int, default=Setting.steps)
-    parser.add_argument("--rate", type=float, default=0.5)
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--proximal", type=float, default=0.0)
-    parser.add_argument("--momentum", type=int, default=RoundPolicy.momentum_permille, help="permille")
-    parser.add_argument("--server", type=int, default=RoundPolicy.server_permille, help="permille")
-    parser.add_argument("--rule", default=RoundPolicy.rule)
-    parser.add_argument("--faulty", type=int, default=RoundPolicy.faulty_permille, help="permille")
+    parser.add_argument("--dataset", default=chosen.dataset)
+    parser.add_argument("--network", default=chosen.network)
+    parser.add_argument("--leak", type=float, default=chosen.leak)
+    parser.add_argument("--alpha", type=float, default=chosen.alpha)
+    parser.add_argument("--rounds", type=int, default=chosen.rounds)
+    parser.add_argument("--exchange-every", type=int, default=chosen.exchange_every)
+    parser.add_argument("--steps", type=int, default=chosen.steps)
+    parser.add_argument("--rate", type=float, default=chosen.policy.learning_rate)
+    parser.add_argument("--batch", type=int, default=chosen.policy.batch_size)
+    parser.add_argument("--proximal", type=float, default=chosen.policy.proximal)
+    parser.add_argument("--momentum", type=int, default=chosen.policy.momentum_permille, help="permille")
+    parser.add_argument("--server", type=int, default=chosen.policy.server_permille, help="permille")
+    parser.add_argument("--rule", default=chosen.policy.rule)
+    parser.add_argument("--faulty", type=int, default=chosen.policy.faulty_permille, help="permille")
     args = parser.parse_args()
     setting = Setting(
         dataset=args.dataset,

@@ -1,4 +1,4 @@
-"""A round's pure functions: assignment as on the chain, momentum without hidden state, judging, order of aggregation."""
+"""A round: assignment as on the chain, momentum without hidden state, judging, aggregation in a fixed order."""
 
 from __future__ import annotations
 
