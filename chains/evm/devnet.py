@@ -87,6 +87,7 @@ class EvmDevnet:
         binary = anvil_binary()
         folder.mkdir(parents=True, exist_ok=True)
         state = _read(folder)
+        port = port or (state.port if state else 0) or free_port()
         if state is None:
             state = _State(KIND, name, chain_id_of(name), port, _version(binary))
         if state.kind != KIND or state.name != name:
@@ -134,8 +135,8 @@ class EvmDevnet:
     def stop(self, folder: Path) -> None:
         """See `poft.chain.Devnet.stop`."""
         state = _read(folder)
-        if state is None:
-            raise ConfigError(f"{folder} holds no devnet", "poft devnet up starts one")
+        if state is None:  # it never got as far as starting
+            return
         _end(state.keeper)
         if _alive(state.anvil):
             rpc = Rpc(state.rpc)

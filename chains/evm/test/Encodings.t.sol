@@ -190,20 +190,6 @@ contract EncodingsTest is Vectors {
         vm.assertTrue(!success && answer.length == 36 && bytes4(answer) == Refused.selector, "a typed refusal");
     }
 
-    function packetAt(string memory json, string memory path) internal pure returns (Packet memory) {
-        return Packet({
-            version: uint8(number(json, path, ".version")),
-            kind: uint8(number(json, path, ".kind")),
-            sourceDomain: word(json, path, ".sourceDomain"),
-            destDomain: word(json, path, ".destDomain"),
-            nonce: number64(json, path, ".nonce"),
-            sender: word(json, path, ".sender"),
-            receiver: word(json, path, ".receiver"),
-            expiresAt: number64(json, path, ".expiresAt"),
-            payloadHash: word(json, path, ".payloadHash")
-        });
-    }
-
     function checkpointAt(string memory json, string memory path) internal pure returns (Checkpoint memory) {
         return Checkpoint({
             federation: word(json, path, ".federation"),

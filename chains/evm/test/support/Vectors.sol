@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Packet} from "../../contracts/libraries/Packets.sol";
 import {Code, Refused} from "../../contracts/types/Code.sol";
 import {Test} from "./Test.sol";
 
@@ -93,5 +94,19 @@ abstract contract Vectors is Test {
     function report(string memory name, uint256 count) internal {
         vm.assertTrue(count != 0, string.concat("no cases: ", name));
         emit log_named_uint(string.concat("vectors: ", name), count);
+    }
+
+    function packetAt(string memory json, string memory path) internal pure returns (Packet memory) {
+        return Packet({
+            version: uint8(number(json, path, ".version")),
+            kind: uint8(number(json, path, ".kind")),
+            sourceDomain: word(json, path, ".sourceDomain"),
+            destDomain: word(json, path, ".destDomain"),
+            nonce: number64(json, path, ".nonce"),
+            sender: word(json, path, ".sender"),
+            receiver: word(json, path, ".receiver"),
+            expiresAt: number64(json, path, ".expiresAt"),
+            payloadHash: word(json, path, ".payloadHash")
+        });
     }
 }
