@@ -55,7 +55,7 @@ class Setting:
     """Per network and round; the pooled federation has twice as many for twice the participants."""
     policy: RoundPolicy = field(
         default_factory=lambda: RoundPolicy(
-            learning_rate=0.5, batch_size=16, momentum_permille=500, server_permille=2000, faulty_permille=200
+            learning_rate=0.5, batch_size=16, momentum_permille=500, server_permille=2000, faulty_permille=300
         )
     )
     merge: MergePolicy = field(default_factory=MergePolicy)

@@ -170,7 +170,7 @@ def test_verifier_refuses_each_bad_update_by_name_and_accepts_the_others(
         address(7): {name: values.astype(np.int32) for name, values in honest.items()},
         address(8): wrecking,
     }
-    findings = judge_updates(NETWORK, base, posted, replace(POLICY, norm_factor=20), splits.validation)
+    findings = judge_updates(NETWORK, base, posted, POLICY, splits.validation)
     assert {member[-1]: finding.code for member, finding in findings.items() if not finding.accepted} == {
         2: Code.ZeroValue,
         3: Code.ManifestMismatch,
