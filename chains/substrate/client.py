@@ -12,8 +12,8 @@ from poft.chain import (
     CheckpointRecord,
     ClientStatus,
     Member,
-    Outcome,
     OutboxEntry,
+    Outcome,
     Peer,
     Receipt,
     RoundRecord,
@@ -68,6 +68,11 @@ class SubstrateChain:
     def domain(self) -> bytes:
         """See `poft.chain.Chain.domain`."""
         return self._spec.domain
+
+    @property
+    def cost_unit(self) -> str:
+        """See `poft.chain.Chain.cost_unit`: picoseconds of reference time."""
+        return "ps of ref_time"
 
     @property
     def endpoint(self) -> bytes:

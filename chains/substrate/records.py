@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import TypeVar
 
-from poft.chain import CheckpointRecord, ClientStatus, Member, Outcome, OutboxEntry, Phase, Task, TaskStatus
+from poft.chain import CheckpointRecord, ClientStatus, Member, OutboxEntry, Outcome, Phase, Task, TaskStatus
 from poft.protocol.checkpoint import Checkpoint
 from poft.protocol.packet import Packet
 from poft.verification.api import TrustState

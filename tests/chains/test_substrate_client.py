@@ -1,4 +1,4 @@
-"""The Substrate client and devnet on a real chopsticks: the conformance kit, and what only this kind can be attacked with."""
+"""The Substrate client and devnet on a real chopsticks: the conformance kit, and what only this kind can suffer."""
 
 from __future__ import annotations
 
