@@ -100,10 +100,7 @@ impl FinalityVerifier for CommitteeVerifier {
         ensure(said.epoch == state.epoch, Code::WrongEpoch)?;
         ensure(said.height > state.height, Code::StaleHeight)?;
         ensure(said.outbox_size >= state.outbox_size, Code::SizeRegression)?;
-        ensure(
-            said.outbox_size > state.outbox_size || said.outbox_root == state.outbox_root,
-            Code::RootChanged,
-        )?;
+        ensure(said.outbox_size > state.outbox_size || said.outbox_root == state.outbox_root, Code::RootChanged)?;
         ensure(said.timestamp >= state.timestamp, Code::TimestampRegression)?;
         ensure(said.timestamp <= limits.now.saturating_add(limits.max_drift), Code::TimestampDrift)?;
         // A quorum said so.

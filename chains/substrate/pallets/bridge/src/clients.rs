@@ -5,12 +5,12 @@
 
 use crate::{pallet::*, types::Client};
 use alloc::vec::Vec;
-use polkadot_sdk::frame_support::traits::UnixTime;
 use poft_primitives::{
     receive::ensure,
     verifier::{FinalityVerifier, Limits, TrustState},
     Code, H160, H256,
 };
+use polkadot_sdk::frame_support::traits::UnixTime;
 
 /// Finalised outboxes that proofs are accepted against.
 pub const HISTORY: u32 = 256;

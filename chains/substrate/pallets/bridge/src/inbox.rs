@@ -8,7 +8,6 @@ use crate::{
     types::{Delivery, Outcome},
 };
 use alloc::vec::Vec;
-use polkadot_sdk::{frame_support::storage::with_transaction_unchecked, sp_runtime::TransactionOutcome};
 use poft_primitives::{
     keccak,
     log::MAX_PROOF,
@@ -16,6 +15,7 @@ use poft_primitives::{
     receive::{check_packet, ensure, Expectation, PacketProof, Verdict},
     Code, H256,
 };
+use polkadot_sdk::{frame_support::storage::with_transaction_unchecked, sp_runtime::TransactionOutcome};
 
 impl<T: Config> Pallet<T> {
     pub(crate) fn receive(

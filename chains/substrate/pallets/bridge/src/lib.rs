@@ -43,7 +43,7 @@ pub mod pallet {
     use crate::{
         ports::PacketReceiver,
         refusal::Refusal,
-        types::{Client, Delivery, Outcome, OutboxEntry},
+        types::{Client, Delivery, OutboxEntry, Outcome},
         weights::WeightInfo,
     };
     use alloc::vec::Vec;

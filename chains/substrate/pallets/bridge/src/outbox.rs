@@ -2,13 +2,13 @@
 
 use crate::{pallet::*, ports::Bridge, types::OutboxEntry};
 use alloc::vec::Vec;
-use polkadot_sdk::{frame_system, sp_runtime::DigestItem};
 use poft_primitives::{
     keccak,
     packet::{Packet, MAX_PAYLOAD, VERSION},
     receive::ensure,
     Code, H256,
 };
+use polkadot_sdk::{frame_system, sp_runtime::DigestItem};
 
 /// First bytes of the digest item.
 pub const DIGEST_TAG: &[u8; 4] = b"POFT";

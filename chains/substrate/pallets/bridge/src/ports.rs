@@ -1,7 +1,7 @@
 //! What the bridge and the applications on this chain need of each other.
 
-use polkadot_sdk::frame_support::weights::Weight;
 use poft_primitives::{packet::Packet, Code, H256};
+use polkadot_sdk::frame_support::weights::Weight;
 
 /// An application behind the inbox.
 pub trait PacketReceiver {

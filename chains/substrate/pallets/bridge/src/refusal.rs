@@ -1,8 +1,8 @@
 //! A protocol code inside a pallet's error.
 
 use codec::{Decode, DecodeWithMemTracking, Encode};
-use polkadot_sdk::frame_support::traits::PalletError;
 use poft_primitives::Code;
+use polkadot_sdk::frame_support::traits::PalletError;
 use scale_info::TypeInfo;
 
 /// Which rule was broken; encodes as the code's number.

@@ -1,12 +1,12 @@
 //! What the bridge stores.
 
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
-use polkadot_sdk::frame_support::{traits::ConstU32, BoundedVec};
 use poft_primitives::{
     packet::{Packet, MAX_PAYLOAD},
     verifier::TrustState,
     Code, H256,
 };
+use polkadot_sdk::frame_support::{traits::ConstU32, BoundedVec};
 use scale_info::TypeInfo;
 
 /// A payload in storage.

@@ -1,7 +1,7 @@
 //! What the calls cost. Every weight grows with what a call brings: signatures, hashes, packets, bytes.
 
-use polkadot_sdk::frame_support::weights::{constants::RocksDbWeight, Weight};
 use poft_primitives::verifier::Work;
+use polkadot_sdk::frame_support::weights::{constants::RocksDbWeight, Weight};
 
 /// One secp256k1 recovery and the hash of its key.
 const RECOVERY: u64 = 60_000_000;

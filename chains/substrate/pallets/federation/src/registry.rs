@@ -74,7 +74,8 @@ impl<T: Config> Pallet<T> {
         let checkpoint = &announced.checkpoint;
         let key = (source_domain, checkpoint.federation, checkpoint.task);
         let peer = Peers::<T>::get(key).ok_or(Code::UnknownPeer)?;
-        let set = !checkpoint.model_root.is_zero() && checkpoint.model_bytes != 0 && !checkpoint.manifest_hash.is_zero();
+        let set =
+            !checkpoint.model_root.is_zero() && checkpoint.model_bytes != 0 && !checkpoint.manifest_hash.is_zero();
         ensure(set, Code::ZeroValue)?;
         announced.check_parents()?;
         ensure(checkpoint.round > peer.last_round, Code::RoundRegression)?;

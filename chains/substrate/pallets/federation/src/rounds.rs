@@ -104,7 +104,8 @@ impl<T: Config> Pallet<T> {
             Updates::<T>::insert((id, round, attempt, index), UpdateRecord { update: update.clone(), digest });
             Self::deposit_event(Event::UpdateSubmitted { task_id: id, round, attempt, index, digest, update });
         }
-        let assigned = open.round.steps.iter().zip(0..).filter(|(steps, _)| **steps > 0).fold(0, |all, (_, i)| all | bit(i));
+        let assigned =
+            open.round.steps.iter().zip(0..).filter(|(steps, _)| **steps > 0).fold(0, |all, (_, i)| all | bit(i));
         if open.round.submitted == assigned {
             Self::enter(&mut open, Phase::Verifying);
         }
@@ -203,7 +204,8 @@ impl<T: Config> Pallet<T> {
 
     fn verify_final(open: &Open, checkpoint: &Checkpoint, parents: &[H256]) -> Result<H256, Code> {
         Self::verify_about(open, &checkpoint.federation, &checkpoint.task, checkpoint.round)?;
-        let set = !checkpoint.model_root.is_zero() && checkpoint.model_bytes != 0 && !checkpoint.manifest_hash.is_zero();
+        let set =
+            !checkpoint.model_root.is_zero() && checkpoint.model_bytes != 0 && !checkpoint.manifest_hash.is_zero();
         ensure(set, Code::ZeroValue)?;
         ensure(checkpoint.parents_hash == parents_hash(parents)?, Code::ParentsMismatch)?;
         let (predecessor, imports) = parents.split_first().ok_or(Code::WrongPredecessor)?;
