@@ -23,7 +23,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from poft.chain import Chain, ChainSpec, Devnet, Peer, Phase, RoundRecord, Task, TaskStatus
+from poft.chain import Chain, ChainSpec, Devnet, Peer, Phase, RoundRecord, Task, TaskStatus, free_port
 from poft.protocol.checkpoint import Checkpoint, CheckpointPayload, parents_hash
 from poft.protocol.domain import evm_domain, task_id
 from poft.protocol.errors import Code, ConfigError, Refused, Rejected, Unreachable
@@ -54,13 +54,6 @@ STEPS = 100
 def label(*parts: object) -> bytes:
     """32 bytes that depend on these words alone."""
     return keccak("/".join(str(part) for part in ("poft/kit", *parts)).encode())
-
-
-def free_port() -> int:
-    """A TCP port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager
@@ -883,13 +876,15 @@ class DevnetConformance:
             os.kill(status.pid, signal.SIGKILL)
             psutil.wait_procs([psutil.Process(status.pid)] if psutil.pid_exists(status.pid) else [], timeout=5)
         assert not started.devnet.status(started.folder).running
-        port = int(status.rpc.rsplit(":", 1)[1])
-        assert started.devnet.start(started.folder, "lifecycle", port) == started.spec
+        assert started.devnet.start(started.folder, "lifecycle", 0) == started.spec
         chain = started.connect(started.spec)
         assert facts(chain, task, entries[0].height) == said
         play_round(chain, task, members)
         assert chain.task(task).last_final_round == 2
         chain.close()
+
+    def test_stop_of_a_folder_without_devnet_does_nothing(self, tmp_path: Path) -> None:
+        type(self).make_devnet().stop(tmp_path)
 
     def test_stopped_node_is_unreachable(self, started: Net) -> None:
         chain = started.connect(started.spec)

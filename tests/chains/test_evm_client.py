@@ -25,7 +25,7 @@ from chains.evm.artifacts import source_digest
 from chains.evm.deploy import deploy
 from chains.evm.rpc import Rpc, hex_bytes
 from chains.evm.sending import Payer
-from poft.chain import ChainSpec
+from poft.chain import ChainSpec, free_port
 from poft.protocol.errors import ArtifactError, Code, ConfigError, Rejected, Unreachable
 
 from .chain_kit import (
@@ -34,7 +34,6 @@ from .chain_kit import (
     Net,
     Source,
     create_task,
-    free_port,
     label,
     memberships,
     people,
@@ -188,7 +187,19 @@ def test_send_gives_up_when_no_block_comes(net: Net, chain: EvmChain, monkeypatc
         chain.admit([label("participant")[:20]])
 
 
-def test_mined_failure_is_rejected(net: Net) -> None:
+@pytest.fixture
+def level_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two payers have both estimated before either sends."""
+    barrier, fees = threading.Barrier(2, timeout=30), Payer._fees
+
+    def after_both(payer: Payer) -> dict[str, int]:
+        barrier.wait()
+        return fees(payer)
+
+    monkeypatch.setattr(Payer, "_fees", after_both)
+
+
+def test_mined_failure_is_rejected(net: Net, request: pytest.FixtureRequest) -> None:
     """Between estimate and block the ledger moved: the same admission fails in the block of the first one."""
     rpc = Rpc(net.spec.rpc[0])
     first, second = (Payer(rpc, net.devnet.account(name)) for name in ("first", "second"))
@@ -197,6 +208,7 @@ def test_mined_failure_is_rejected(net: Net) -> None:
     once = first.send(None, bytes.fromhex("6012600c60003960126000f3" + runtime))
     to = str(once.record["contractAddress"])
     rpc.ask("evm_setAutomine", False)
+    request.getfixturevalue("level_start")
     with ThreadPoolExecutor() as pool:
         results = [pool.submit(payer.send, to, b"") for payer in (first, second)]
         wait_for_pool(rpc, 2)
@@ -205,7 +217,7 @@ def test_mined_failure_is_rejected(net: Net) -> None:
     assert sorted(type(error).__name__ for error in errors) == ["NoneType", "Rejected"]
 
 
-def test_race_lost_in_the_block_names_the_code(net: Net, chain: EvmChain) -> None:
+def test_race_lost_in_the_block_names_the_code(net: Net, chain: EvmChain, request: pytest.FixtureRequest) -> None:
     """Two relayers carry one packet: both estimates succeed, one block takes both, the second is a replay there."""
     source = Source("raced", chain.endpoint, chain.domain)
     chain.create_client(source.domain, source.genesis, 60, 3600)
@@ -215,6 +227,7 @@ def test_race_lost_in_the_block_names_the_code(net: Net, chain: EvmChain) -> Non
     rpc = Rpc(net.spec.rpc[0])
     rpc.ask("evm_setAutomine", False)
     relayers = [EvmChain(replace(net.spec, key=net.devnet.account(name))) for name in ("first", "second")]
+    request.getfixturevalue("level_start")
     with ThreadPoolExecutor() as pool:
         sent = [pool.submit(one.deliver, source.domain, proof, 1, [source.delivery(0)]) for one in relayers]
         wait_for_pool(rpc, 2)

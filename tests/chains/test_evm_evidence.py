@@ -24,11 +24,11 @@ from chains.evm.abi import artifact
 from chains.evm.devnet import anvil_binary
 from chains.evm.evidence import COMMITMENT_SLOT, header_hash, outbox_commitment, proven_slot
 from chains.evm.rpc import Object, Rpc, read_bytes
-from poft.chain import ChainSpec
+from poft.chain import ChainSpec, free_port
 from poft.protocol.errors import Code, ConfigError, Refused, Unreachable
 from poft.protocol.merkle import EMPTY_ROOT
 
-from .chain_kit import create_task, free_port, label, memberships, people, play_round, refuses
+from .chain_kit import create_task, label, memberships, people, play_round, refuses
 
 pytestmark = pytest.mark.devnet
 

@@ -11,7 +11,7 @@ import pytest
 from chains.evm import EvmChain, EvmDevnet
 from poft.protocol.errors import Code
 
-from .chain_kit import carry, committee, create_task, free_port, link, memberships, people, play_round, refuses
+from .chain_kit import carry, committee, create_task, link, memberships, people, play_round, refuses
 
 pytestmark = pytest.mark.devnet
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.devnet
 @pytest.fixture
 def pair(tmp_path: Path) -> Iterator[tuple[EvmChain, EvmChain]]:
     devnet = EvmDevnet()
-    specs = [devnet.start(tmp_path / name, name, free_port()) for name in ("north", "south")]
+    specs = [devnet.start(tmp_path / name, name, 0) for name in ("north", "south")]
     chains = [EvmChain(spec) for spec in specs]
     yield chains[0], chains[1]
     for name in ("north", "south"):
