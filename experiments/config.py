@@ -24,7 +24,7 @@ class NetworkSettings(Settings):
     domain: str = ""
     deployment: dict[str, str] = Field(default_factory=dict)
     key: str = Field(default="", repr=False)
-    confirmations: int = 0
+    confirmations: int = Field(default=0, ge=-1)
 
     @model_validator(mode="after")
     def _attached(self) -> NetworkSettings:

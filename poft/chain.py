@@ -34,7 +34,8 @@ class ChainSpec:
     `rpc` may name several endpoints of the same chain: whoever attests asks all of them. `domain` is the chain that is
     expected behind them. `deployment` holds what the kind needs to find the contracts (EVM: name → 0x address).
     `key` is the payer's secret (EVM: 0x private key; Substrate: 0x seed or a derivation such as //Alice); empty = read
-    only. `confirmations` is the finality setting where the chain itself has no finality (blocks on top). `development`
+    only. `confirmations` is the finality setting where the chain itself has no finality: blocks on top; -1 asks the
+    node for its own `finalized` tag. `development`
     says that this is a devnet, so that evidence which such chains cannot give is not asked for.
     """
 
