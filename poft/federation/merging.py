@@ -46,8 +46,8 @@ class MergePolicy:
     head: tuple[str, ...] = ("output.",)
     """Name prefixes that `trunk` keeps."""
     tolerance_ppm: int = 50_000
-    """How far the merged model's validation accuracy may fall below the own model's: five points. Honest merges cost up to
-    one (`experiments.tune`, worst merge), which the next steps win back; noise or flipped signs cost far more."""
+    """How far the merged model's validation accuracy may fall below the own model's: five points. Honest merges cost
+    up to one (`experiments.tune`, worst merge), which the next steps win back; noise or flipped signs cost far more."""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:

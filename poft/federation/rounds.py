@@ -55,8 +55,8 @@ class RoundPolicy:
     participant pulls so hard towards its own classes that honest updates alone lose up to half; this catches
     collapse, the rule withstands the rest."""
     norm_factor: int = 32
-    """How many times longer than the round's median an update may be. Steps differ by capacity, and late in training most
-    participants have next to nothing left to learn: honest ratios up to 12 were measured."""
+    """How many times longer than the round's median an update may be. Steps differ by capacity, and late in training
+    most participants have next to nothing left to learn: honest ratios up to 12 were measured."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.momentum_permille < PERMILLE:
