@@ -1,0 +1,229 @@
+"""Benchmarks: every figure beside what it is compared with, measured in the same run on the same machine.
+
+    python -m experiments.bench [--output build/bench.json] [--only NAME]
+
+A figure is the median over repetitions. Ratios travel between machines, milliseconds do not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from random import Random
+from statistics import median
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from poft.protocol.hashing import ZERO32, keccak, sha256
+
+if TYPE_CHECKING:
+    from poft.training.data import Samples
+    from poft.training.fixed_point import Parameters
+    from poft.training.networks import Network
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """`value` and `against` in milliseconds; `ratio` = value / against."""
+
+    name: str
+    value: float
+    compared_with: str
+    against: float
+    ratio: float
+
+
+def timed(work: Callable[[], object], repetitions: int = 5) -> float:
+    """Median milliseconds of one call; the first call warms up and does not count."""
+    work()
+    samples = []
+    for _ in range(repetitions):
+        began = time.perf_counter()
+        work()
+        samples.append(1000 * (time.perf_counter() - began))
+    return median(samples)
+
+
+def measurement(name: str, work: Callable[[], object], compared: str, other: Callable[[], object]) -> Measurement:
+    """Two pieces of work, side by side."""
+    value, against = timed(work), timed(other)
+    return Measurement(name, round(value, 4), compared, round(against, 4), round(value / against, 3))
+
+
+def verification() -> list[Measurement]:
+    """One delivery as a destination checks it: 3 of 4 signatures, a log of 1,000 packets."""
+    from eth_keys.backends.native import NativeECCBackend
+    from eth_keys.datatypes import Signature
+
+    from poft.protocol.finality import Finality, committee_hash, sign_finality
+    from poft.protocol.merkle import consistency_path, inclusion_path, leaf_hash, log_root
+    from poft.protocol.packet import Packet
+    from poft.protocol.signatures import key_address
+    from poft.verification.api import Limits, TrustState
+    from poft.verification.receive import Expectation, PacketProof, check_packet
+    from poft.verification.schemes.cmt1 import CommitteeVerifier, build_proof
+
+    source, own, payload = keccak(b"source"), keccak(b"own"), bytes(544)
+    packets = [Packet(1, 1, source, own, i, own, own, 0, keccak(payload)) for i in range(1000)]
+    leaves = [packet.id for packet in packets]
+    hashes = [leaf_hash(leaf) for leaf in leaves]
+    root, old = log_root(leaves), log_root(leaves[:900])
+    keys = {key_address(key): key for key in (keccak(bytes([i])) for i in range(4))}
+    members = sorted(keys)
+    statement = Finality(1, 10, ZERO32, ZERO32, 1000, root, 1, ZERO32)
+    signatures = {member: sign_finality(keys[member], source, statement) for member in members}
+    proof = build_proof(statement, members, signatures, consistency_path(hashes, 900))
+    state = TrustState(1, committee_hash(1, members), 5, 1, 900, old)
+    delivered = PacketProof(packets[950], payload, 950, tuple(inclusion_path(hashes, 950)))
+    expected = Expectation(own, source, own, (own,), 950, 7, 1000, root)
+
+    def verify() -> None:
+        CommitteeVerifier().verify(source, state, proof, Limits(1, 1))
+        check_packet(expected, delivered)
+
+    digest, backend = statement.digest(source), NativeECCBackend()
+    parsed = [Signature(s[:64] + bytes([s[64] - 27])) for s in proof.signatures]
+    return [
+        measurement(
+            "verify one delivery: update 3 of 4 with consistency proof, then one packet",
+            verify,
+            "the three signature recoveries alone in pure Python (eth-keys)",
+            lambda: [backend.ecdsa_recover(digest, signature) for signature in parsed],
+        ),
+        measurement(
+            "build the proofs of one delivery from 1,000 packet ids",
+            lambda: (inclusion_path(hashes, 950), consistency_path(hashes, 900)),
+            "hashing the 1,000 leaves",
+            lambda: [leaf_hash(leaf) for leaf in leaves],
+        ),
+    ]
+
+
+def commitment() -> list[Measurement]:
+    """Committing to a model of 64 MiB."""
+    from poft.model.commitment import commit
+
+    tensors = {"w": np.random.Generator(np.random.Philox(1)).standard_normal(8 << 20)}
+    raw = tensors["w"].tobytes()
+    return [
+        measurement("commit to a model of 64 MiB", lambda: commit(tensors), "sha256 of its bytes", lambda: sha256(raw))
+    ]
+
+
+def aggregation() -> list[Measurement]:
+    """Rules on 20 updates of a million parameters."""
+    import torch
+
+    from poft.federation.aggregation import Context, get
+
+    draw = np.random.Generator(np.random.Philox(2))
+    updates = draw.integers(-(2**30), 2**30, (20, 1_000_000), dtype=np.int64)
+    weights = np.ones(20, np.int64)
+    tensor = torch.from_numpy(updates)
+    context = Context(2, 1)
+    results = []
+    for rule in ("fedavg", "trimmed_mean", "robust"):
+        results.append(
+            measurement(
+                f"{rule}, 20 updates of 1 M int64 parameters",
+                partial(get(rule), updates, weights, context),
+                "trimmed mean with torch.sort",
+                lambda: torch.sort(tensor, dim=0).values[2:-2].sum(0) // 16,
+            )
+        )
+    return results
+
+
+STEPS, BATCH, RATE = 50, 32, 0.1
+
+
+def training() -> list[Measurement]:
+    """Local training in the exact profile against a plain loop, both on one thread."""
+    import torch
+
+    from poft.training.data import load_dataset
+    from poft.training.local import StepConfig, train_local
+    from poft.training.networks import build, initial_parameters
+
+    splits = load_dataset("digits", 1)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    results = []
+    for name in ("mlp", "cnn"):
+        network = build(name, splits.input_shape, splits.classes)
+        base = initial_parameters(network, 1)
+        exact = partial(train_local, network, base, splits.train, STEPS, StepConfig(RATE, BATCH), 1)
+        results.append(
+            measurement(
+                f"{STEPS} steps of the exact profile with step log, {name}, batch {BATCH}",
+                exact,
+                "the same steps as a plain float32 torch loop",
+                partial(_plain_training, network, base, splits.train),
+            )
+        )
+    torch.set_num_threads(threads)
+    return results
+
+
+def _plain_training(network: Network, base: Parameters, samples: Samples) -> None:
+    """What somebody writes who wants no reproducible bytes."""
+    import torch
+
+    from poft.training.fixed_point import to_floats
+
+    tensors = {name: torch.from_numpy(values).float().requires_grad_() for name, values in to_floats(base).items()}
+    features, labels = torch.from_numpy(samples.features).float(), torch.from_numpy(samples.labels)
+    order = Random(1)
+    for _ in range(STEPS):
+        chosen = torch.tensor(order.sample(range(len(labels)), BATCH))
+        loss = torch.nn.functional.cross_entropy(network.forward(tensors, features[chosen]), labels[chosen])
+        gradients = torch.autograd.grad(loss, list(tensors.values()))
+        with torch.no_grad():
+            for tensor, gradient in zip(tensors.values(), gradients, strict=True):
+                tensor -= RATE * gradient
+
+
+SUITES = {
+    "verification": verification,
+    "commitment": commitment,
+    "aggregation": aggregation,
+    "training": training,
+}
+
+
+def gas() -> dict[str, object]:
+    """The committed gas snapshot (forge writes and checks it)."""
+    folder = Path(__file__).parents[1] / "chains/evm/snapshots"
+    return {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+
+
+def main() -> None:
+    """Runs the suites, prints a table, writes JSON."""
+    from poft.cli.output import print_table
+
+    parser = argparse.ArgumentParser(description="benchmarks, side by side")
+    parser.add_argument("--output", type=Path, default=Path("build/bench.json"))
+    parser.add_argument("--only", choices=sorted(SUITES))
+    args = parser.parse_args()
+    chosen = [args.only] if args.only else list(SUITES)
+    found = [one for name in chosen for one in SUITES[name]()]
+    record = {
+        "machine": {"processor": platform.machine(), "python": platform.python_version()},
+        "measurements": [asdict(one) for one in found],
+        "gas": gas(),
+    }
+    args.output.parent.mkdir(parents=True, exist_ok=True)
+    args.output.write_text(json.dumps(record, indent=2))
+    rows = [(m.name, f"{m.value:.3f} ms", m.compared_with, f"{m.against:.3f} ms", f"{m.ratio:.2f}") for m in found]
+    print_table(str(args.output), ("measured", "", "compared with", "", "ratio"), rows)
+
+
+if __name__ == "__main__":
+    main()
