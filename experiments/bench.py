@@ -59,7 +59,7 @@ def measurement(name: str, work: Callable[[], object], compared: str, other: Cal
 
 def verification() -> list[Measurement]:
     """One delivery as a destination checks it: 3 of 4 signatures, a log of 1,000 packets."""
-    from eth_keys.backends.native import NativeECCBackend
+    from eth_keys.backends.native.main import NativeECCBackend
     from eth_keys.datatypes import Signature
 
     from poft.protocol.finality import Finality, committee_hash, sign_finality
