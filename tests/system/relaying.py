@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -41,13 +41,12 @@ class Network:
     genesis: Checkpoint
     attestors: list[Attestor]
     services: list[Service]
-    exported: int = 0
+    exported: list[bytes] = field(default_factory=list)
 
-    def export(self, count: int = 1) -> list[bytes]:
-        """Plays rounds; each exports its checkpoint. Returns their ids."""
-        made = [play_round(self.chain, self.task, self.members).id for _ in range(count)]
-        self.exported += count
-        return made
+    def export(self, count: int = 1) -> None:
+        """Plays rounds; each exports its checkpoint."""
+        for _ in range(count):
+            self.exported.append(play_round(self.chain, self.task, self.members).id)
 
     def imported(self) -> list[bytes]:
         """Ids of the checkpoints accepted here, in order."""
@@ -66,6 +65,10 @@ class Pair:
     def services(self) -> list[Service]:
         return [*self.left.services, *self.right.services, *self.relayers]
 
+    def stop(self) -> None:
+        for service in self.services:
+            service.stop()
+
     def kick(self) -> None:
         for service in self.services:
             service.kick()
@@ -73,8 +76,9 @@ class Pair:
     def outcomes(self, source: Network, destination: Network) -> list[Outcome]:
         return destination.chain.outcomes(source.chain.domain)
 
-    def assert_delivered_once(self, source: Network, destination: Network, ids: Sequence[bytes]) -> None:
-        """Every checkpoint arrived, in order, once, and was taken."""
+    def assert_delivered_once(self, source: Network, destination: Network) -> None:
+        """Every checkpoint that the source ever exported arrived, in order, once, and was taken."""
+        ids = source.exported
         wait_for(lambda: len(destination.imported()) >= len(ids), f"{len(ids)} imports on {destination.name}")
         assert destination.imported() == list(ids)
         outcomes = self.outcomes(source, destination)
@@ -117,8 +121,7 @@ def linked_pair(folder: Path, kinds: tuple[str, str]) -> Iterator[Pair]:
         try:
             yield pair
         finally:
-            for service in pair.services:
-                service.stop()
+            pair.stop()
             for network in networks:
                 network.chain.close()
     finally:
@@ -153,6 +156,14 @@ def kill(service: Service, folder: Path) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
+def answers(service: Service) -> bool:
+    """Whether a service serves, well or not."""
+    try:
+        return httpx.get(f"{service.url}/health", timeout=2).status_code in (200, 503)
+    except httpx.TransportError:
+        return False
+
+
 def page(service: Service, after: int = 0) -> list[dict[str, str]]:
     """What an attestor serves."""
     record = httpx.get(f"{service.url}/statements", params={"after": after}, timeout=5).json()
@@ -160,4 +171,4 @@ def page(service: Service, after: int = 0) -> list[dict[str, str]]:
     return statements
 
 
-__all__ = ["Network", "Pair", "kill", "linked_pair", "page", "start_all", "wait_for"]
+__all__ = ["Network", "Pair", "answers", "kill", "linked_pair", "page", "start_all", "wait_for"]

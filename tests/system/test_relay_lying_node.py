@@ -19,7 +19,7 @@ from poft.chain import Chain, ChainSpec, connect, devnet
 from poft.protocol.hashing import keccak
 from tests.chains.chain_kit import create_task, memberships, people, play_round
 
-from .relaying import page, wait_for
+from .relaying import answers, page, wait_for
 
 pytestmark = [pytest.mark.devnet, pytest.mark.slow]
 
@@ -58,7 +58,7 @@ def attestor(folder: Path, spec: ChainSpec, *others: ChainSpec) -> Iterator[Serv
     _, (service,) = prepare_attestors(folder, 3, "twin", replace(spec, rpc=endpoints), 1)
     service.start()
     try:
-        wait_for(lambda: _answers(service), "the attestor")
+        wait_for(lambda: answers(service), "the attestor")
         yield service
     finally:
         service.stop()
@@ -104,10 +104,3 @@ def test_attestor_whose_node_was_exchanged_for_a_fork_signs_nothing_more(
         assert statement["blockHash"] == "0x" + block.block_hash.hex()
     for one in (chain, fork):
         one.close()
-
-
-def _answers(service: Service) -> bool:
-    try:
-        return httpx.get(f"{service.url}/health").status_code in (200, 503)
-    except httpx.TransportError:
-        return False
