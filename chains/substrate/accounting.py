@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from substrateinterface.utils.hasher import xxh128
+from substrateinterface.utils.hasher import xxh128  # type: ignore[import-untyped]
 
 from poft.chain import Receipt
 from poft.protocol.errors import Code, Refused

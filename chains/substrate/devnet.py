@@ -87,9 +87,10 @@ class SubstrateDevnet:
 
     def stop(self, folder: Path) -> None:
         """See `poft.chain.Devnet.stop`."""
-        state = _existing(folder)
-        end(state.node)
-        _write(folder, replace(state, node=None))
+        state = _read(folder)
+        if state is not None and state.kind == KIND:
+            end(state.node)
+            _write(folder, replace(state, node=None))
 
     def status(self, folder: Path) -> DevnetStatus:
         """See `poft.chain.Devnet.status`."""

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import zstandard
-from substrateinterface import Keypair
-from substrateinterface.utils.hasher import xxh128
+from substrateinterface import Keypair  # type: ignore[import-untyped]
+from substrateinterface.utils.hasher import xxh128  # type: ignore[import-untyped]
 
 from poft.protocol.domain import substrate_domain
 from poft.protocol.errors import ConfigError
@@ -87,7 +87,7 @@ def keypair(secret: str) -> Keypair:
 
 def _value_key(pallet: str, item: str) -> str:
     """Key of a storage value: twox128 of the pallet's name, then of the item's."""
-    return "0x" + (xxh128(pallet.encode()) + xxh128(item.encode())).hex()
+    return "0x" + bytes(xxh128(pallet.encode()) + xxh128(item.encode())).hex()
 
 
 def _u64(value: int) -> str:

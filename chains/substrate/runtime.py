@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import blake2b
 
-from scalecodec.base import ScaleBytes, ScaleType
-from scalecodec.types import GenericStorageEntryMetadata, HexBytes
-from substrateinterface import Keypair, SubstrateInterface
+from scalecodec.base import ScaleBytes, ScaleType  # type: ignore[import-untyped]
+from scalecodec.types import GenericStorageEntryMetadata, HexBytes  # type: ignore[import-untyped]
+from substrateinterface import Keypair, SubstrateInterface  # type: ignore[import-untyped]
 
 from poft.protocol.errors import Code, Refused
 

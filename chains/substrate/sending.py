@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from substrateinterface import Keypair
+from substrateinterface import Keypair  # type: ignore[import-untyped]
 
 from poft.chain import Receipt
 from poft.protocol.errors import Code, Rejected, Unreachable
