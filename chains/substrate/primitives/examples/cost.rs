@@ -1,0 +1,83 @@
+//! What the parts of a call cost on this machine; the constants of the pallets' weights come from here.
+//!
+//!     cargo run --release -p poft-primitives --example cost
+
+use poft_primitives::{
+    committee::CommitteeVerifier,
+    keccak,
+    log::{leaf_hash, node_hash},
+    receive::{check_packet, Expectation},
+    statements::{Signed, Vote},
+    testing::{committee_proof, keys, root, Key, Source},
+    verifier::{FinalityVerifier, Limits},
+    H256,
+};
+use std::{
+    hint::black_box,
+    time::{Duration, Instant},
+};
+
+/// Median of 15 batches, in nanoseconds per run.
+fn measure<R>(name: &str, mut run: impl FnMut() -> R) -> u64 {
+    let batch = Duration::from_millis(30);
+    let mut medians: Vec<u64> = (0..15)
+        .map(|_| {
+            let (start, mut runs) = (Instant::now(), 0);
+            while start.elapsed() < batch {
+                black_box(run());
+                runs += 1;
+            }
+            start.elapsed().as_nanos() as u64 / runs
+        })
+        .collect();
+    medians.sort_unstable();
+    println!("{name}: {} ns", medians[7]);
+    medians[7]
+}
+
+fn main() {
+    let (a, b) = (H256::repeat_byte(1), H256::repeat_byte(2));
+    let key = Key::new("cost");
+    let vote = Vote { federation: a, task: b, round: 1, participant: key.address(), checkpoint: a };
+    let vote: Signed<Vote> = key.say(&a, 0, vote);
+    measure("hash of a node", || node_hash(&a, &b));
+    measure("hash of a leaf", || leaf_hash(a.as_bytes()));
+    let page = [0; 4096];
+    measure("hash of 4,096 bytes", || keccak(&page));
+    measure("statement (digest and signature)", || vote.verify(&a));
+
+    let mut source = Source::new("cost", 1, 1000);
+    for i in 0..1000u32 {
+        source.send(b, b, &i.to_le_bytes());
+    }
+    let statement = source.statement();
+    for members in [4, 64] {
+        source.committee = keys("committee", members);
+        let state = CommitteeVerifier::initialise(&source.genesis()).expect("a committee");
+        let proof = source.prove(statement.clone(), 0);
+        let limits = Limits { now: 1000, max_drift: 0 };
+        let signers = proof.signatures.len();
+        assert!(CommitteeVerifier::verify(&source.domain, &state, &proof, &limits).is_ok());
+        measure(&format!("finality proof, {signers} of {members}"), || {
+            CommitteeVerifier::verify(&source.domain, &state, &proof, &limits)
+        });
+        let one = committee_proof(&source.domain, &source.committee, 1, statement.clone(), vec![]);
+        measure(&format!("finality proof, refused for want of a quorum of {members}"), || {
+            CommitteeVerifier::verify(&source.domain, &state, &one, &limits)
+        });
+    }
+    let leaves: Vec<Vec<u8>> = source.packets.iter().map(|(packet, _)| packet.id().0.to_vec()).collect();
+    let expected = Expectation {
+        own_domain: b,
+        source_domain: source.domain,
+        sender: source.sender,
+        receiver: b,
+        next_nonce: 500,
+        height: 1,
+        outbox_size: 1000,
+        outbox_root: root(&leaves),
+    };
+    let delivered = source.delivery(500);
+    assert!(check_packet(&expected, &delivered).is_ok());
+    measure("packet with an inclusion proof of 10 nodes", || check_packet(&expected, &delivered));
+}

@@ -1,0 +1,133 @@
+//! The runtime as a node meets it: genesis from the preset, blocks through `Executive`, weights against the limits.
+
+use codec::Encode;
+use poft_primitives::{
+    committee::CommitteeProof, domain::substrate_domain, packet::MAX_PAYLOAD, receive::PacketProof, testing::Source,
+    H160, H256,
+};
+use poft_runtime::{
+    presets, BlockNumber, Executive, Header, Runtime, RuntimeCall, RuntimeGenesisConfig, System, UncheckedExtrinsic,
+};
+use polkadot_sdk::{
+    frame_support::{dispatch::GetDispatchInfo, genesis_builder_helper::build_state},
+    sp_runtime::{generic::Digest, traits::Header as _, DigestItem},
+    *,
+};
+use serde_json::Value;
+
+const SLOT: u64 = 1_800_000_000;
+
+/// Objects merge, everything else replaces.
+fn merge(base: &mut Value, patch: Value) {
+    match (base, patch) {
+        (Value::Object(base), Value::Object(patch)) => {
+            for (key, value) in patch {
+                merge(base.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (base, patch) => *base = patch,
+    }
+}
+
+/// A chain that was started from the development preset with these settings on top.
+fn started(settings: Value) -> sp_io::TestExternalities {
+    let mut config = serde_json::to_value(RuntimeGenesisConfig::default()).expect("JSON");
+    let preset = presets::get_preset(&presets::DEVELOPMENT.into()).expect("the preset exists");
+    merge(&mut config, serde_json::from_slice(&preset).expect("JSON"));
+    merge(&mut config, settings);
+    let mut chain = sp_io::TestExternalities::new_empty();
+    chain.execute_with(|| build_state::<RuntimeGenesisConfig>(config.to_string().into_bytes()).expect("it builds"));
+    chain
+}
+
+/// Makes block `number` with its timestamp and returns its header.
+fn block(number: BlockNumber, parent: H256) -> Header {
+    let slot = SLOT + u64::from(number);
+    let digest = Digest { logs: vec![DigestItem::PreRuntime(sp_consensus_aura::AURA_ENGINE_ID, slot.encode())] };
+    Executive::initialize_block(&Header::new(number, H256::zero(), H256::zero(), parent, digest));
+    let timestamp = RuntimeCall::Timestamp(pallet_timestamp::Call::set { now: slot * 1000 });
+    let applied = Executive::apply_extrinsic(UncheckedExtrinsic::new_bare(timestamp));
+    assert_eq!(applied.expect("valid"), Ok(()));
+    Executive::finalize_block()
+}
+
+#[test]
+fn genesis_takes_the_networks_name_into_the_domain() {
+    started(serde_json::json!({ "bridge": { "networkName": b"alpha" }, "federation": { "name": b"alpha" } }))
+        .execute_with(|| {
+            let domain = substrate_domain(&H256::repeat_byte(0x45), b"alpha").expect("not zero");
+            assert_eq!(pallet_poft_bridge::Domain::<Runtime>::get(), domain);
+            let federation = poft_primitives::domain::federation_id(&domain, b"alpha");
+            assert_eq!(pallet_poft_federation::FederationId::<Runtime>::get(), federation);
+        });
+}
+
+#[test]
+fn every_header_has_exactly_one_commitment_and_storage_agrees() {
+    started(serde_json::json!({})).execute_with(|| {
+        let mut parent = H256::zero();
+        for number in 1..4 {
+            let header = block(number, parent);
+            let [DigestItem::PreRuntime(..), DigestItem::Other(item)] = &header.digest.logs[..] else {
+                panic!("{:?}", header.digest)
+            };
+            let log = pallet_poft_bridge::Outbox::<Runtime>::get();
+            assert_eq!(*item, [&b"POFT"[..], &log.size.to_le_bytes(), log.root().as_bytes()].concat());
+            assert_eq!(System::digest(), header.digest);
+            parent = header.hash();
+        }
+    });
+}
+
+/// The longest legal proof: 64 members, all of whom signed, a hand-over to 64, 128 nodes.
+fn longest_proof() -> CommitteeProof {
+    let mut source = Source::new("source", 4, SLOT);
+    CommitteeProof {
+        statement: source.statement(),
+        members: vec![H160::zero(); 64],
+        bitmap: u64::MAX,
+        signatures: vec![vec![0; 65]; 64],
+        next_members: vec![H160::zero(); 64],
+        consistency: vec![H256::zero(); 128],
+    }
+}
+
+#[test]
+fn the_largest_calls_fit_into_a_block() {
+    let weights = <Runtime as frame_system::Config>::BlockWeights::get();
+    let limit = weights.get(frame_support::dispatch::DispatchClass::Normal).max_extrinsic.expect("a limit");
+    let mut source = Source::new("source", 4, SLOT);
+    source.send(H256::zero(), H256::zero(), &[0; MAX_PAYLOAD]);
+    let packet = PacketProof { proof: vec![H256::zero(); 64], ..source.delivery(0) };
+    let deliver = RuntimeCall::Bridge(pallet_poft_bridge::Call::deliver {
+        source_domain: H256::zero(),
+        proof: Some(longest_proof()),
+        outbox_size: 1,
+        packets: vec![packet; 32],
+    });
+    let evidence = RuntimeCall::Bridge(pallet_poft_bridge::Call::submit_misbehaviour {
+        source_domain: H256::zero(),
+        epoch: 1,
+        first: longest_proof(),
+        second: longest_proof(),
+    });
+    let vote = poft_primitives::statements::Vote {
+        federation: H256::zero(),
+        task: H256::zero(),
+        round: 1,
+        participant: H160::zero(),
+        checkpoint: H256::zero(),
+    };
+    let vote = poft_primitives::statements::Signed { index: 0, statement: vote, signature: vec![0; 65] };
+    let votes = RuntimeCall::Federation(pallet_poft_federation::Call::submit_votes {
+        task: H256::zero(),
+        votes: vec![vote; 64],
+    });
+    for (name, call) in [("deliver", deliver), ("submit_misbehaviour", evidence), ("submit_votes", votes)] {
+        let weight = call.get_dispatch_info().call_weight;
+        println!("{name}: {} ms of {} ms", weight.ref_time() / 1_000_000_000, limit.ref_time() / 1_000_000_000);
+        assert!(weight.all_lte(limit), "{name}: {weight:?}");
+        // One such call leaves room for others.
+        assert!(weight.ref_time() < limit.ref_time() / 2, "{name}: {weight:?}");
+    }
+}
