@@ -33,7 +33,7 @@ class DataSettings(Settings):
     leak: float = Field(default=0.05, ge=0, le=1)
     alpha: float = Field(default=0.1, gt=0)
     participant_alpha: float = Field(default=1.0, gt=0)
-    participant_minimum: int = Field(default=8, ge=1)
+    participant_minimum: int = Field(default=30, ge=1)
 
 
 class ExchangeSettings(Settings):
@@ -42,22 +42,23 @@ class ExchangeSettings(Settings):
     every: int = Field(default=2, ge=1, description="rounds between exports")
     policy: Literal["replace", "by_samples", "alpha", "trunk"] = "by_samples"
     alpha_permille: int = Field(default=500, ge=0, le=1000)
-    tolerance_ppm: int = Field(default=100_000, ge=0)
+    tolerance_ppm: int = Field(default=50_000, ge=0)
 
 
 class TrainingSettings(Settings):
     """How a round trains and judges: see `poft.federation.rounds.RoundPolicy`."""
 
     network: str = "mlp"
-    steps_per_round: int = Field(default=100, ge=1, lt=2**32)
-    learning_rate: float = Field(default=0.3, gt=0)
+    steps_per_round: int = Field(default=240, ge=1, lt=2**32)
+    learning_rate: float = Field(default=0.5, gt=0)
     batch_size: int = Field(default=16, ge=1)
-    proximal: float = Field(default=0.0, ge=0)
+    proximal: float = Field(default=0.05, ge=0)
     momentum_permille: int = Field(default=500, ge=0, lt=1000)
     rule: str = "robust"
-    faulty_permille: int = Field(default=100, ge=0, lt=500)
+    server_permille: int = Field(default=1500, ge=1, le=10_000)
+    faulty_permille: int = Field(default=200, ge=0, lt=500)
     floor_permille: int = Field(default=250, ge=0, le=1000)
-    norm_factor: int = Field(default=8, ge=1)
+    norm_factor: int = Field(default=32, ge=1)
 
 
 class TaskSettings(Settings):
