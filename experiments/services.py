@@ -115,17 +115,21 @@ class Service:
         except httpx.TransportError:
             return
 
+    def terminate(self) -> None:
+        """Asks the process to end; `stop` waits for it."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+
     def stop(self) -> None:
         """Ends the process, politely first."""
         if self._process is None:
             return
-        if self._process.poll() is None:
-            self._process.terminate()
-            try:
-                self._process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait(STOP_SECONDS)
+        self.terminate()
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(STOP_SECONDS)
         self._process = None
         (self._folder / "pid").unlink(missing_ok=True)
 
@@ -215,7 +219,9 @@ def start_all(services: Sequence[Service]) -> None:
 
 
 def stop_all(services: Sequence[Service]) -> None:
-    """Stops services, whatever state they are in."""
+    """Stops services side by side, whatever state they are in."""
+    for service in services:
+        service.terminate()
     for service in services:
         service.stop()
 
