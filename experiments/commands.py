@@ -16,8 +16,6 @@ def run(
 ) -> None:
     """Run an experiment on real chains, or resume it where it was stopped."""
     import json as codec
-    import signal
-    import threading
 
     from experiments.config import ExperimentSettings
     from experiments.report import summary
@@ -26,11 +24,6 @@ def run(
     from poft.cli.output import print_table
     from poft.config import load
 
-    def stop(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, stop)
     settings = load(experiment, ExperimentSettings)
     folder = output or Path("runs") / settings.name
     start = run_seeds if settings.seeds else run_experiment

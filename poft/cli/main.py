@@ -6,8 +6,11 @@ cannot be reached · 130 interrupted.
 
 from __future__ import annotations
 
+import errno
+import signal
 import sys
 from importlib.metadata import entry_points
+from types import FrameType
 
 import typer
 
@@ -15,6 +18,8 @@ from poft.cli.output import fail
 from poft.protocol.errors import ArtifactError, ConfigError, PoftError, Unreachable
 
 EXIT_REFUSED, EXIT_CONFIG, EXIT_UNREACHABLE, EXIT_INTERRUPTED = 1, 2, 3, 130
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def build() -> typer.Typer:
@@ -37,17 +42,47 @@ def build() -> typer.Typer:
 
 def main() -> None:
     """Runs the command line; every error of this project becomes one line and an exit code."""
+    for number in STOPPING:
+        signal.signal(number, _interrupt)
+    status = 0
     try:
-        build()(standalone_mode=True)
-    except KeyboardInterrupt:
-        fail("interrupted", None)
-        sys.exit(EXIT_INTERRUPTED)
+        # Typer draws a box around wrong usage: for people.
+        status = build()(standalone_mode="--json" not in sys.argv) or 0
+    except SystemExit as done:
+        status = done.code if isinstance(done.code, int) else EXIT_REFUSED
+    except typer.TyperException as error:
+        fail(error.format_message(), None)
+        status = EXIT_CONFIG
     except PoftError as error:
-        code = getattr(error, "code", None)
-        fail(str(error), code)
-        if isinstance(error, ConfigError):
-            sys.exit(EXIT_CONFIG)
-        sys.exit(EXIT_UNREACHABLE if isinstance(error, Unreachable | ArtifactError) else EXIT_REFUSED)
+        fail(str(error), getattr(error, "code", None))
+        status = exit_code(error)
+    except OSError as error:
+        # What no layer below has words for: a disk that is full or went away, standard output that was closed.
+        remedy = ". Free space, then start again" if error.errno in FULL else ""
+        fail(f"{error.filename or type(error).__name__}: {error.strerror or error}{remedy}", None)
+        status = EXIT_UNREACHABLE
+    if status == EXIT_INTERRUPTED:
+        fail("interrupted", None)
+    sys.exit(status)
+
+
+def exit_code(error: PoftError) -> int:
+    """The exit code that tells scripts what kind of error it was."""
+    if isinstance(error, ConfigError):
+        return EXIT_CONFIG
+    return EXIT_UNREACHABLE if isinstance(error, Unreachable | ArtifactError) else EXIT_REFUSED
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """The first SIGINT or SIGTERM ends the command; later ones do not cut short what it stops and puts away then."""
+    for number in STOPPING:
+        # Not SIG_IGN, which programs that are started from here would inherit.
+        signal.signal(number, _already)
+    raise KeyboardInterrupt
+
+
+def _already(_number: int, _frame: FrameType | None) -> None:
+    return
 
 
 if __name__ == "__main__":

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait
 from typing import Protocol, TypeVar
 
 from poft.protocol.errors import ConfigError
@@ -31,11 +34,16 @@ class Executor(Protocol):
 
 
 class SerialExecutor:
-    """In this process, one after the other: the plain loop that the others must equal."""
+    """In this process, one after the other, whichever thread asks: the plain loop that the others must equal."""
+
+    def __init__(self) -> None:
+        # The number of torch's threads, which jobs set to one and back, belongs to the whole process.
+        self._turn = threading.Lock()
 
     def map(self, work: Callable[[A], R], items: Sequence[A]) -> list[R]:
         """`[work(item) for item in items]`."""
-        return [work(item) for item in items]
+        with self._turn:
+            return [work(item) for item in items]
 
     def close(self) -> None:
         """Nothing was started."""
@@ -51,12 +59,20 @@ class ProcessExecutor:
         self._pool = ProcessPoolExecutor(
             workers or os.cpu_count() or 1,
             mp_context=multiprocessing.get_context("spawn"),
-            initializer=_ignore_interrupts,
+            initializer=_prepare_worker,
         )
 
     def map(self, work: Callable[[A], R], items: Sequence[A]) -> list[R]:
-        """`[work(item) for item in items]`, spread over the workers."""
-        return list(self._pool.map(work, items))
+        """`[work(item) for item in items]`, spread over the workers.
+
+        Raises:
+            ConfigError: a worker was killed; what it had computed is lost, and nothing else.
+        """
+        try:
+            return list(self._pool.map(work, items))
+        except BrokenProcessPool as error:
+            remedy = "If memory ran out, use fewer workers or the serial executor; then start again"
+            raise ConfigError("a worker process was killed", remedy) from error
 
     def close(self) -> None:
         """Drops work that has not begun and ends the workers."""
@@ -72,8 +88,16 @@ def get(name: str, workers: int = 0) -> Executor:
     raise ConfigError(f"no executor {name!r}", "Choose serial or process")
 
 
-def _ignore_interrupts() -> None:
+def _prepare_worker() -> None:
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Ends this worker when its parent is gone: one that was killed with -9 tells its workers nothing."""
+    if (parent := multiprocessing.parent_process()) is not None:
+        wait([parent.sentinel])
+        os._exit(1)

@@ -109,6 +109,8 @@ class Workspace:
 def open_workspace(canonical_settings: bytes) -> Workspace:
     """The workspace of a configuration in its canonical encoding; kept, since every job of a worker asks for it."""
     settings = TaskSettings.model_validate_json(canonical_settings)
+    for policy in (settings.round_policy, settings.merge_policy):
+        policy()  # refuses what cannot work now, and not in the first round
     splits = load_dataset(settings.data.set, settings.seed)
     network = networks.build(settings.training.network, splits.input_shape, splits.classes)
     data, train = settings.data, splits.train
