@@ -47,6 +47,7 @@ class SubstrateChain:
         if not spec.rpc:
             raise ConfigError(f"chain {spec.name!r} has no rpc", "Give it at least one websocket URL")
         self._spec = spec
+        key = keypair(spec.key) if spec.key else None
         self._endpoints: list[Runtime] = []
         try:
             for url in spec.rpc:
@@ -57,7 +58,7 @@ class SubstrateChain:
             raise
         self._runtime = self._endpoints[0]
         self._rpc = self._runtime.rpc
-        self._payer = Payer(self._runtime, keypair(spec.key)) if spec.key else None
+        self._payer = Payer(self._runtime, key) if key else None
 
     @property
     def spec(self) -> ChainSpec:

@@ -7,6 +7,7 @@ stamp the first block with the clock and the same name would not give the same c
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,6 +29,7 @@ _PRESET = "development"
 _TIME_MILLIS = 1_700_000_000_000
 _SLOT_MILLIS = 1000
 """The runtime's slot (`MILLI_SECS_PER_BLOCK`)."""
+_SEED = re.compile("0x[0-9a-fA-F]{64}")
 _MAX_RUNTIME = 1 << 26
 _RUNTIME = Path(__file__).parent / "runtime.wasm.zst"
 
@@ -75,13 +77,10 @@ def keypair(secret: str) -> Keypair:
     Raises:
         ConfigError: the secret has neither form.
     """
-    try:
-        if secret.startswith("0x"):
-            return Keypair.create_from_seed(secret)
-        if secret.startswith("//"):
-            return Keypair.create_from_uri(secret)
-    except (ValueError, NotImplementedError) as error:
-        raise ConfigError("the payer's key is not usable", str(error)) from error
+    if _SEED.fullmatch(secret):
+        return Keypair.create_from_seed(secret)
+    if secret.startswith("//"):
+        return Keypair.create_from_uri(secret)
     raise ConfigError("the payer's key has an unknown form", "Give a 0x seed of 32 bytes or a derivation like //Alice")
 
 

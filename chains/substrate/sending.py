@@ -22,7 +22,8 @@ INCLUSION_SECONDS = 120.0
 """Until an extrinsic that a pool took counts as lost: twenty blocks of six seconds."""
 
 _POLL_SECONDS = 0.05
-_NONCE_ATTEMPTS = 5
+_NONCE_ATTEMPTS = 50
+"""Each is lost to another process with the same key; the chain goes on meanwhile."""
 _INVALID = 1010
 _TEMPORARILY_BANNED = 1012
 _LOW_PRIORITY = 1014

@@ -1,10 +1,29 @@
-"""The Substrate client and devnet on a real chopsticks: the conformance kit, and what only this kind can suffer."""
+"""The Substrate client and devnet on a real chopsticks: the conformance kit, and what only this kind can suffer.
+
+Forgeries here use the node's own `dev_setStorage`: whoever runs a node can put anything into its state.
+"""
 
 from __future__ import annotations
 
-from chains.substrate import SubstrateChain, SubstrateDevnet
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
-from .chain_kit import ChainConformance, DevnetConformance
+import psutil
+import pytest
+
+from chains.substrate import SubstrateChain, SubstrateDevnet
+from chains.substrate import devnet as devnet_module
+from chains.substrate.rpc import NodeError, Rpc
+from chains.substrate.runtime import Runtime
+from poft.chain import ChainSpec
+from poft.protocol.errors import Code, ConfigError, Rejected, Unreachable
+
+from .chain_kit import ChainConformance, DevnetConformance, free_port, label, refuses
 
 
 class TestSubstrateChain(ChainConformance):
@@ -15,3 +34,230 @@ class TestSubstrateChain(ChainConformance):
 class TestSubstrateDevnet(DevnetConformance):
     make_devnet = SubstrateDevnet
     make_chain = SubstrateChain
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChainSpec]:
+    net, folder = SubstrateDevnet(), tmp_path_factory.mktemp("substrate")
+    yield net.start(folder, "own cases", 0, [net.account("payer")])
+    net.stop(folder)
+
+
+@pytest.fixture
+def chain(spec: ChainSpec) -> Iterator[SubstrateChain]:
+    chain = SubstrateChain(spec)
+    yield chain
+    chain.close()
+
+
+@pytest.fixture
+def node(spec: ChainSpec) -> Iterator[Rpc]:
+    rpc = Rpc(spec.rpc[0])
+    yield rpc
+    rpc.close()
+
+
+def pass_blocks(chain: SubstrateChain, count: int) -> None:
+    for _ in range(count):
+        chain.set_routes(label("pass the time"), [])
+
+
+# --- evidence --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.devnet
+def test_evidence_refused_of_a_development_node_without_the_flag(spec: ChainSpec) -> None:
+    chain = SubstrateChain(replace(spec, development=False))
+    with refuses(Code.DevelopmentChain):
+        chain.finality_evidence(chain.final_height())
+    chain.close()
+
+
+@pytest.mark.devnet
+def test_evidence_refused_storage_is_not_what_the_header_commits_to(chain: SubstrateChain, node: Rpc) -> None:
+    pass_blocks(chain, 1)
+    height = chain.height()
+    honest = chain.finality_evidence(height)
+    key = Runtime(node).storage_key("Bridge", "Outbox")
+    forged = "0x" + (1).to_bytes(8, "little").hex() + "04" + label("forged").hex()
+    block = node.text("chain_getBlockHash", height)
+    node.ask("dev_setStorage", [[key, forged]], block)
+    with refuses(Code.EvidenceDisagrees):
+        chain.finality_evidence(height)
+    node.ask("dev_setStorage", [[key, "0x" + bytes(9).hex()]], block)
+    assert chain.finality_evidence(height) == honest
+
+
+@pytest.mark.devnet
+def test_evidence_refused_two_endpoints_tell_two_stories(spec: ChainSpec, tmp_path: Path) -> None:
+    net = SubstrateDevnet()
+    fork = net.start(tmp_path, spec.name, 0)
+    try:
+        assert fork.domain == spec.domain
+        other = SubstrateChain(fork)
+        pass_blocks(other, 2)
+        other.close()
+        both = SubstrateChain(replace(spec, rpc=(*spec.rpc, *fork.rpc)))
+        pass_blocks(both, 2)
+        assert both.finality_evidence(1).height == 1
+        with refuses(Code.EvidenceDisagrees):
+            both.finality_evidence(2)
+        both.close()
+    finally:
+        net.stop(tmp_path)
+
+
+@pytest.mark.devnet
+def test_evidence_time_is_the_clocks_and_only_grows(chain: SubstrateChain) -> None:
+    times = []
+    for _ in range(6):
+        pass_blocks(chain, 1)
+        times.append(chain.finality_evidence(chain.height()).timestamp)
+    assert times == sorted(times)
+    assert abs(times[-1] - time.time()) < 5
+
+
+# --- sending ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.devnet
+def test_refused_extrinsic_makes_no_block(chain: SubstrateChain) -> None:
+    before = chain.height()
+    with refuses(Code.UnknownTask):
+        chain.start_round(label("no such task"))
+    assert chain.height() == before
+
+
+@pytest.mark.devnet
+def test_payers_with_one_key_lose_no_extrinsic(spec: ChainSpec) -> None:
+    receipts, failures = [], []
+
+    def send() -> None:
+        chain = SubstrateChain(spec)
+        try:
+            receipts.extend(chain.set_routes(label("race"), []) for _ in range(5))
+        except Rejected as error:
+            failures.append(error)
+        chain.close()
+
+    threads = [threading.Thread(target=send) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert len({receipt.transaction for receipt in receipts}) == 15
+    assert len({receipt.height for receipt in receipts}) == 15
+
+
+@pytest.mark.devnet
+def test_empty_wallet_is_rejected(spec: ChainSpec) -> None:
+    chain = SubstrateChain(replace(spec, key="//poft//nobody gave it coins"))
+    with pytest.raises(Rejected, match="payment"):
+        chain.advance(label("task"))
+    chain.close()
+
+
+@pytest.mark.devnet
+def test_extrinsic_of_another_chain_is_rejected(spec: ChainSpec, chain: SubstrateChain, node: Rpc) -> None:
+    # The embedded nodes share their genesis hash; what parts their payers is the nonce, what parts chains the domain.
+    chain.set_routes(label("once"), [])
+    head = node.text("chain_getBlockHash")
+    block = node.record("chain_getBlock", head)["block"]
+    assert isinstance(block, dict) and isinstance(block["extrinsics"], list)
+    with pytest.raises(NodeError, match="(?i)stale"):
+        node.ask("author_submitExtrinsic", block["extrinsics"][1])
+
+
+@pytest.mark.devnet
+def test_connection_without_a_key_only_reads(spec: ChainSpec) -> None:
+    chain = SubstrateChain(replace(spec, key=""))
+    assert chain.height() >= 1
+    with pytest.raises(ConfigError, match="read only"):
+        chain.advance(label("task"))
+    chain.close()
+
+
+@pytest.mark.parametrize("key", ["0x1234", "0x" + "zz" * 32, "Alice", "bottom drive obey lake"])
+@pytest.mark.devnet
+def test_connect_refused_malformed_key(spec: ChainSpec, key: str) -> None:
+    with pytest.raises(ConfigError, match="key"):
+        SubstrateChain(replace(spec, key=key))
+
+
+@pytest.mark.devnet
+def test_seed_pays_like_a_derivation(spec: ChainSpec, chain: SubstrateChain) -> None:
+    # //Alice of the development phrase, as its seed.
+    seed = "0xe5be9a5092b81bca64be81d212e7f2f9eba183bb7a90954f7b76361f6edb5c0a"
+    by_seed = SubstrateChain(replace(spec, key=seed))
+    assert by_seed.set_routes(label("seed"), []).height == chain.height()
+    by_seed.close()
+
+
+# --- life cycle ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.devnet
+def test_connection_survives_a_restart_of_its_node(tmp_path: Path) -> None:
+    net = SubstrateDevnet()
+    spec = net.start(tmp_path, "restarted", 0)
+    try:
+        chain = SubstrateChain(spec)
+        receipts = [chain.set_routes(label("before"), []) for _ in range(3)]
+        # No pause: what was answered lies in the database.
+        os.kill(net.status(tmp_path).pid, signal.SIGKILL)
+        with pytest.raises(Unreachable):
+            chain.set_routes(label("nobody there"), [])
+        assert net.start(tmp_path, "restarted", 0, [net.account("late")]) == spec
+        assert chain.ledger_bytes(receipts) > 0
+        chain.set_routes(label("after"), [])
+        assert chain.height() == receipts[-1].height + 2  # the late payer's coins, and this one
+        late = SubstrateChain(replace(spec, key=net.account("late")))
+        with refuses(Code.Unauthorised):
+            late.set_routes(label("late"), [])
+        late.close()
+        chain.close()
+    finally:
+        net.stop(tmp_path)
+
+
+@pytest.mark.devnet
+def test_stop_ends_only_its_own_process(tmp_path: Path) -> None:
+    net = SubstrateDevnet()
+    net.start(tmp_path, "own process", 0)
+    path = tmp_path / "devnet.json"
+    pid = net.status(tmp_path).pid
+    honest = path.read_text()
+    path.write_text(honest.replace(f'"pid": {pid}', f'"pid": {os.getpid()}'))
+    assert not net.status(tmp_path).running
+    net.stop(tmp_path)
+    assert psutil.pid_exists(os.getpid()) and psutil.pid_exists(pid)
+    path.write_text(honest)
+    net.stop(tmp_path)
+    assert not net.status(tmp_path).running
+
+
+def test_start_refused_folder_of_another_devnet(tmp_path: Path) -> None:
+    (tmp_path / "devnet.json").write_text('{"kind": "evm", "name": "x", "more": 1}')
+    with pytest.raises(ConfigError, match="evm devnet"):
+        SubstrateDevnet().start(tmp_path, "x", free_port())
+    (tmp_path / "devnet.json").write_text("{}")
+    with pytest.raises(ConfigError, match=r"devnet\.json"):
+        SubstrateDevnet().start(tmp_path, "x", free_port())
+
+
+def test_start_refused_tool_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch, pytest.raises(ConfigError, match="Install Node 20"):
+        patch.setenv("PATH", str(tmp_path))
+        SubstrateDevnet().start(tmp_path / "a", "x", 0)
+    monkeypatch.setattr(devnet_module, "_PACKAGE", "@acala-network/not-installed")
+    with pytest.raises(ConfigError, match="make setup"):
+        SubstrateDevnet().start(tmp_path / "b", "x", 0)
+
+
+@pytest.mark.devnet
+def test_start_refused_name_too_long_for_the_ledger_leaves_nothing_running(tmp_path: Path) -> None:
+    net = SubstrateDevnet()
+    with pytest.raises(ConfigError, match=r"node\.log"):
+        net.start(tmp_path, "x" * 100_000, 0)
+    assert not net.status(tmp_path).running
