@@ -18,7 +18,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -42,14 +42,18 @@ from poft.chain import Chain, ChainSpec, Peer, Phase, connect, devnet
 from poft.chain_spec import read_spec, write_spec
 from poft.config import canonical
 from poft.federation import executors
-from poft.federation.executors import Executor
 from poft.federation.simulation import Network, Progress
 from poft.federation.task import workspace
 from poft.model.store import ArtifactStore
-from poft.protocol.errors import ChainError, Code, ConfigError, PoftError, Refused
+from poft.protocol.errors import ChainError, Code, ConfigError, PoftError, Refused, Unreachable
+from poft.topology import relay_plan, topology
 from poft.verification.schemes.cmt1 import CommitteeGenesis
 
 IDLE_SECONDS = 0.05
+WATCH_SECONDS = 0.2
+"""How soon a service that was killed is noticed."""
+PARTING_SECONDS = 10.0
+"""How long a run that failed or was interrupted lets its threads finish what they are at."""
 _T = TypeVar("_T")
 
 
@@ -70,23 +74,26 @@ class Run:
         self._networks: dict[str, Network] = {}
         self._attestors: dict[str, list[Attestor]] = {}
         self._relayers: list[Service] = []
+        self._executor = executors.get(settings.executor, settings.workers)
         self._links = [(link.source, link.destination) for link in settings.all_links()]
 
     def execute(self) -> Path:
         """Runs, or goes on with, the experiment; returns the report's JSON file. Stops what it started."""
         began = time.monotonic()
-        workspace(self._task)  # a missing data set is found out before anything is started
+        # What is missing is found out before anything is started.
+        workspace(self._task)
+        for network in self._settings.networks:
+            devnet(network.kind)
         with ExitStack() as open_things:
-            executor = executors.get(self._settings.executor, self._settings.workers)
-            open_things.callback(executor.close)
+            open_things.callback(self._executor.close)
             pool = open_things.enter_context(_threads())
-            baselines = pool.submit(self._baselines, executor)
+            baselines = pool.submit(self._baselines)
             specs = self._start_chains(open_things)
-            services = self._start_services(specs, open_things, executor)
-            self._train(pool, services)
-            curves = self._await(baselines)
+            services = self._start_services(specs, open_things)
+            self._train(pool, services, baselines)
+            curves = baselines.result()
             self._journal.say("time", part="total", seconds=time.monotonic() - began)
-            return write_report(self._folder, self._settings, self._networks, self._links, curves, executor)
+            return write_report(self._folder, self._settings, self._networks, self._links, curves, self._executor)
 
     # Chains
 
@@ -94,10 +101,10 @@ class Run:
         self._journal.say("step", text="starting chains")
         chosen = self._settings.networks
         with ThreadPoolExecutor(len(chosen)) as starters:
-            futures = {one.name: starters.submit(self._start_chain, one) for one in chosen}
             for one in chosen:
                 if not one.rpc:
-                    open_things.callback(devnet(one.kind).stop, self._folder / "chains" / one.name)
+                    open_things.callback(_stop_devnet, one.kind, self._folder / "chains" / one.name)
+            futures = {one.name: starters.submit(self._start_chain, one) for one in chosen}
             specs = {name: future.result() for name, future in futures.items()}
         if len({spec.domain for spec in specs.values()}) != len(specs):
             raise Refused(Code.WrongDomain, "networks", "two networks run on one chain")
@@ -127,7 +134,7 @@ class Run:
 
     # Services and governance
 
-    def _start_services(self, specs: dict[str, ChainSpec], open_things: ExitStack, executor: Executor) -> list[Service]:
+    def _start_services(self, specs: dict[str, ChainSpec], open_things: ExitStack) -> list[Service]:
         self._journal.say("step", text="starting attestors and relayers")
         relay = self._settings.relay
         folder = self._folder / "services"
@@ -137,19 +144,19 @@ class Run:
                 folder, self._settings.seed, name, spec, relay.attestors
             )
             watchers += services
-        self._relayers = prepare_relayers(folder, specs, self._attestors, self._links, relay.relayers)
+        self._relayers = prepare_relayers(folder, specs, self._attestors, self._relay_plan())
         everyone = [*watchers, *self._relayers]
         open_things.callback(stop_all, everyone)
         for service in watchers:
             service.start()
-        self._found(executor)
+        self._found()
         for service in self._relayers:
             service.start()
         for service in everyone:
             service.wait_ready()
         return everyone
 
-    def _found(self, executor: Executor) -> None:
+    def _found(self) -> None:
         """Federations, tasks, clients, peers and routes, as far as they are not on the ledgers yet."""
         names = [network.name for network in self._settings.networks]
         for at, name in enumerate(names):
@@ -159,7 +166,9 @@ class Run:
                 [str(self._folder / "store" / other) for other in names if other != name],
             )
             peers = [self._chains[a].domain for a, b in self._links if b == name]
-            self._networks[name] = Network(name, at, self._task, chain, store, executor, self._journal.emit, peers)
+            self._networks[name] = Network(
+                name, at, self._task, chain, store, self._executor, self._journal.emit, peers
+            )
             self._networks[name].enrol()
         for source, destination in self._links:
             self._trust(source, destination)
@@ -168,9 +177,18 @@ class Run:
             if routes:
                 self._chains[name].set_routes(self._networks[name].task, routes)
 
+    def _relay_plan(self) -> list[list[tuple[str, str]]]:
+        """Who carries what; a relayer without a link is not started."""
+        relay = self._settings.relay
+        graph = topology([network.name for network in self._settings.networks], self._links)
+        plan = relay_plan(graph, relay.relayers, min(relay.copies, relay.relayers))
+        return [links for links in plan if links]
+
     def _trust(self, source: str, destination: str) -> None:
         """The destination's client of the source, and the source's federation as its peer."""
         origin, chain, network = self._chains[source], self._chains[destination], self._networks[source]
+        # The peer first, and each time: where a client is, a run that was killed in between finds its peer as well.
+        chain.set_peer(Peer(origin.domain, network.federation, network.task, network.genesis().id, origin.endpoint))
         try:
             chain.client(origin.domain)
         except Refused as refused:
@@ -180,12 +198,15 @@ class Run:
             relay = self._settings.relay
             genesis = CommitteeGenesis(1, members, small_committee=len(members) < 4)
             chain.create_client(origin.domain, genesis, relay.max_drift, relay.staleness)
-            peer = Peer(origin.domain, network.federation, network.task, network.genesis().id, origin.endpoint)
-            chain.set_peer(peer)
 
     # Training
 
-    def _train(self, pool: ThreadPoolExecutor, services: Sequence[Service]) -> None:
+    def _train(self, pool: ThreadPoolExecutor, services: Sequence[Service], baselines: Future[list[Curve]]) -> None:
+        self._play(pool, services)
+        self._settle(services)
+        self._watch([baselines], services)
+
+    def _play(self, pool: ThreadPoolExecutor, services: Sequence[Service]) -> None:
         last_exchange = self._last_exchange()
         attacked = self._folder / "forgeries.json"
         if self._settings.forgeries and last_exchange and not attacked.exists():
@@ -204,11 +225,48 @@ class Run:
 
     def _until(self, pool: ThreadPoolExecutor, services: Sequence[Service], reached: Callable[[Network], bool]) -> None:
         """Steps all networks, each in a thread of its own, until each has reached its goal or is done."""
-        work = [pool.submit(self._step, network, services, reached) for network in self._networks.values()]
-        for future in work:
-            self._await(future)
+        work = [pool.submit(self._step, network, reached) for network in self._networks.values()]
+        self._watch(work, services)
 
-    def _step(self, network: Network, services: Sequence[Service], reached: Callable[[Network], bool]) -> None:
+    def _watch(self, work: Sequence[Future[_T]], services: Sequence[Service]) -> None:
+        """Waits for threads and looks after the services meanwhile; the first failure ends all of them."""
+        pending = set(work)
+        try:
+            while pending:
+                done, pending = wait(pending, WATCH_SECONDS, FIRST_EXCEPTION)
+                for future in done:
+                    future.result()
+                self._look_after(services)
+        except BaseException:
+            self.stop.set()
+            self._executor.close()
+            wait(pending, PARTING_SECONDS)
+            raise
+
+    def _look_after(self, services: Sequence[Service]) -> None:
+        for service in services:
+            if (news := service.revive()) is not None:
+                self._journal.say("step", text=news)
+
+    def _settle(self, services: Sequence[Service]) -> None:
+        """Waits until every packet has arrived: what was exported last is there for whoever goes on from here."""
+        deadline = time.monotonic() + self._settings.relay.wait
+        for source, destination in self._links:
+            origin, chain = self._chains[source], self._chains[destination]
+            entries = origin.outbox_entries(0, origin.outbox_size())
+            sent = sum(entry.packet.dest_domain == chain.domain for entry in entries)
+            while chain.next_nonce(origin.domain) < sent:
+                if time.monotonic() > deadline:
+                    raise self._late(destination)
+                self._look_after(services)
+                time.sleep(IDLE_SECONDS)
+
+    def _late(self, network: str) -> ChainError:
+        waited = self._settings.relay.wait
+        logs = self._folder / "services"
+        return Unreachable(f"{network} waited {waited:.0f} s for its peers' exports; see the relayers' logs in {logs}")
+
+    def _step(self, network: Network, reached: Callable[[Network], bool]) -> None:
         waited = 0.0
         while not reached(network):
             if self.stop.is_set():
@@ -221,15 +279,10 @@ class Run:
                     self._journal.say("time", network=network.name, part="relay", seconds=waited)
                 waited = 0.0
                 continue
-            for service in services:
-                service.check()
             self.stop.wait(IDLE_SECONDS)
             waited += IDLE_SECONDS
             if waited > self._settings.relay.wait:
-                raise ChainError(
-                    f"{network.name} waited {waited:.0f} s for its peers' exports; "
-                    f"see the relayers' logs in {self._folder / 'services'}"
-                )
+                raise self._late(network.name)
 
     def _attack(self, results: Path) -> None:
         self._journal.say("step", text="attacking the links")
@@ -256,7 +309,7 @@ class Run:
 
     # Baselines
 
-    def _baselines(self, executor: Executor) -> list[Curve]:
+    def _baselines(self) -> list[Curve]:
         path = self._folder / "baselines.json"
         if path.exists():
             return [Curve(one["name"], tuple(one["accuracy_ppm"])) for one in json.loads(path.read_text())]
@@ -268,18 +321,10 @@ class Run:
             if self.stop.is_set():
                 raise Interrupted("interrupted")
 
-        curves = [isolated(self._task, names, at, executor, tick) for at in range(len(names))]
-        curves.append(pooled(self._task, names, executor, tick))
+        curves = [isolated(self._task, names, at, self._executor, tick) for at in range(len(names))]
+        curves.append(pooled(self._task, names, self._executor, tick))
         _write_whole(path, json.dumps([asdict(curve) for curve in curves]))
         return curves
-
-    def _await(self, future: Future[_T]) -> _T:
-        """A thread's result; the first failure stops the others."""
-        try:
-            return future.result()
-        except BaseException:
-            self.stop.set()
-            raise
 
 
 def run_experiment(settings: ExperimentSettings, folder: Path, *, fresh: bool, as_json: bool) -> Path:
@@ -301,8 +346,13 @@ def run_experiment(settings: ExperimentSettings, folder: Path, *, fresh: bool, a
         run = Run(settings, folder, journal)
         try:
             return run.execute()
+        except KeyboardInterrupt:
+            journal.say("step", text="interrupted, and stopped; the same command goes on from here")
+            raise
         finally:
             run.stop.set()
+            # Once more: the interrupt may have come in the midst of stopping.
+            stop_devnets(folder)
             journal.close()
 
 
@@ -322,7 +372,13 @@ def stop_devnets(folder: Path) -> None:
     for spec_path in sorted(folder.glob("chains/*/spec.json")):
         spec = read_spec(spec_path)
         if spec.development:
-            devnet(spec.kind).stop(spec_path.parent)
+            _stop_devnet(spec.kind, spec_path.parent)
+
+
+def _stop_devnet(kind: str, folder: Path) -> None:
+    """Stops a devnet, however far its start had come."""
+    if (folder / "devnet.json").exists():
+        devnet(kind).stop(folder)
 
 
 def _training(network: Network, round_number: int) -> bool:

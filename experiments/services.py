@@ -18,6 +18,7 @@ import httpx
 import psutil
 
 from poft.chain import ChainSpec, devnet, free_port
+from poft.cli.main import EXIT_CONFIG, EXIT_REFUSED
 from poft.protocol.errors import ConfigError, Unreachable
 from poft.protocol.hashing import keccak
 from poft.protocol.signatures import key_address
@@ -34,6 +35,8 @@ from relayers.keys import write_devnet_key
 
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
+RESTARTS = 3
+"""How often a run starts a service again that ended by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ class Service:
         self._folder = folder
         self._command = command
         self._process: subprocess.Popen[bytes] | None = None
+        self._restarts = 0
 
     def start(self) -> None:
         """Starts the process; `wait_ready` waits for it."""
@@ -102,11 +106,32 @@ class Service:
 
     def check(self) -> None:
         """Raises `ConfigError` when the process has ended by itself."""
-        if self._process is not None and (status := self._process.poll()) is not None:
-            lines = (self._folder / "log").read_text(errors="replace").strip().splitlines()[-3:]
-            raise ConfigError(
-                f"{self.name} ended with status {status}: {' / '.join(lines)}", f"Log: {self._folder}/log"
-            )
+        if (status := self._ended()) is not None:
+            raise ConfigError(self._obituary(status), f"Log: {self._folder}/log")
+
+    def revive(self) -> str | None:
+        """Starts the process again if it was killed or gave up; what happened, in words, or None when it runs.
+
+        Raises:
+            ConfigError: what ended it would end it again, or it has been started again too often.
+        """
+        if (status := self._ended()) is None:
+            return None
+        if status in (EXIT_REFUSED, EXIT_CONFIG) or self._restarts == RESTARTS:
+            self.check()
+        self._restarts += 1
+        self.start()
+        return f"{self._obituary(status)}; started again ({self._restarts} of {RESTARTS})"
+
+    def _ended(self) -> int | None:
+        """The exit status of a process that was started and not stopped; negative = the signal that ended it."""
+        return None if self._process is None else self._process.poll()
+
+    def _obituary(self, status: int) -> str:
+        if status < 0:
+            return f"{self.name} was ended by {signal.Signals(-status).name}"
+        lines = (self._folder / "log").read_text(errors="replace").strip().splitlines()[-3:]
+        return f"{self.name} ended with status {status}: {' / '.join(lines)}"
 
     def kick(self) -> None:
         """Asks the service to look at its chains now; a service that is busy will look anyway."""
@@ -173,12 +198,11 @@ def prepare_relayers(
     folder: Path,
     specs: Mapping[str, ChainSpec],
     attestors: Mapping[str, Sequence[Attestor]],
-    links: Sequence[tuple[str, str]],
-    count: int,
+    plan: Sequence[Sequence[tuple[str, str]]],
 ) -> list[Service]:
-    """Writes the files of the relayers, each with accounts of its own on every chain."""
+    """Writes the files of the relayers, each with its links of the plan and accounts of its own on their chains."""
     services = []
-    for i in range(count):
+    for i, links in enumerate(plan):
         place = folder / f"relayer-{i}"
         place.mkdir(parents=True, exist_ok=True)
         listen = f"127.0.0.1:{free_port()}"
