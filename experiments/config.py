@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 
 from poft.config import Settings
 from poft.federation.task import DataSettings, ExchangeSettings, TaskSettings, TrainingSettings
+from poft.protocol.errors import ConfigError
+from poft.topology import topology
 
 
 class NetworkSettings(Settings):
@@ -45,6 +47,8 @@ class RelaySettings(Settings):
 
     attestors: int = Field(default=4, ge=1, le=64, description="attestors of each chain")
     relayers: int = Field(default=2, ge=1, le=16)
+    copies: int = Field(default=2, ge=1, le=16)
+    """Relayers of each link; at most all of them are used."""
     max_drift: int = Field(default=43_200, ge=1, lt=65_536)
     """Seconds that a source's clock may run ahead: devnets that make blocks on demand leave the wall clock behind."""
     staleness: int = Field(default=7 * 86_400, ge=1)
@@ -84,12 +88,10 @@ class ExperimentSettings(Settings):
         names = [network.name for network in self.networks]
         if len(set(names)) != len(names):
             raise ValueError("two networks have one name")
-        for link in self.links:
-            for end in (link.source, link.destination):
-                if end not in names:
-                    raise ValueError(f"link names {end!r}, which is no network of this file")
-            if link.source == link.destination:
-                raise ValueError(f"link from {link.source!r} to itself")
+        try:
+            topology(names, [(link.source, link.destination) for link in self.links])
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
         return self
 
     def task(self) -> TaskSettings:

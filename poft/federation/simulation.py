@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeVar
 
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
 from poft.chain import Chain, CheckpointRecord, Phase, RoundRecord, Task, TaskStatus
 from poft.config import canonical, digest
 from poft.federation.executors import Executor
@@ -95,6 +97,12 @@ def devnet_key(seed: int, name: str) -> bytes:
     return keccak(f"poft/devnet/participant/{seed}/{name}".encode())
 
 
+def encryption_key(training_key: bytes) -> bytes:
+    """The X25519 public key (RFC 7748) that a simulated participant registers, derived from its training key."""
+    secret = X25519PrivateKey.from_private_bytes(keccak(b"poft/devnet/encryption" + training_key))
+    return secret.public_key().public_bytes_raw()
+
+
 def trainers(settings: TaskSettings, network: int, network_name: str) -> list[Trainer]:
     """The participants of a network."""
     made = []
@@ -165,7 +173,7 @@ class Network:
                 sign_statement(
                     one.key,
                     self.chain.domain,
-                    Membership(self.federation, one.address, keccak(one.name.encode()), one.capacity, 1),
+                    Membership(self.federation, one.address, encryption_key(one.key), one.capacity, 1),
                 )
                 for one in missing
             ]
