@@ -1,0 +1,112 @@
+//! Answers the cases of `tests/differential`, which asks the three implementations the same questions.
+//!
+//! A case on stdin: its length (u32, little endian), a byte that names the rule, the arguments in SCALE as a call of
+//! the pallet carries them. An answer on stdout: its length, a byte with the code (`PANIC` when the rule panicked),
+//! and, after `Ok`, the result in SCALE.
+
+use codec::{DecodeAll, Encode};
+use poft_primitives::{
+    checkpoint::CheckpointPayload,
+    code::Code,
+    committee::{CommitteeProof, CommitteeVerifier},
+    log::{verify_consistency, verify_inclusion},
+    receive::{check_packet, Expectation, PacketProof, Verdict as Handling},
+    statements::{Membership, Signed, Statement, Update, Verdict, Vote},
+    verifier::{FinalityVerifier, Limits, TrustState},
+    H256,
+};
+use std::io::{self, Read, Write};
+
+/// Answer to a rule that panicked; no code has this number.
+const PANIC: u8 = 255;
+
+type Answer = Result<Vec<u8>, Code>;
+
+/// Arguments as the pallet's decoder reads them: what it cannot read is `Malformed`, and so is what trails.
+fn arguments<T: DecodeAll>(mut data: &[u8]) -> Result<T, Code> {
+    T::decode_all(&mut data).map_err(|_| Code::Malformed)
+}
+
+fn inclusion(data: &[u8]) -> Answer {
+    let (leaf, index, size, proof, root): (Vec<u8>, u64, u64, Vec<H256>, H256) = arguments(data)?;
+    verify_inclusion(&leaf, index, size, &proof, &root)?;
+    Ok(Vec::new())
+}
+
+fn consistency(data: &[u8]) -> Answer {
+    let (from_size, from_root, to_size, to_root, proof): (u64, H256, u64, H256, Vec<H256>) = arguments(data)?;
+    verify_consistency(from_size, &from_root, to_size, &to_root, &proof)?;
+    Ok(Vec::new())
+}
+
+fn payload(data: &[u8]) -> Answer {
+    let made = CheckpointPayload::decode(data)?;
+    made.check_parents()?;
+    Ok((made.checkpoint.id(), made.previous).encode())
+}
+
+fn finality(data: &[u8]) -> Answer {
+    let (domain, state, proof, now, max_drift): (H256, TrustState, CommitteeProof, u64, u64) = arguments(data)?;
+    Ok(CommitteeVerifier::verify(&domain, &state, &proof, &Limits { now, max_drift })?.encode())
+}
+
+fn misbehaviour(data: &[u8]) -> Answer {
+    let (domain, state, first, second): (H256, TrustState, CommitteeProof, CommitteeProof) = arguments(data)?;
+    Ok(CommitteeVerifier::check_misbehaviour(&domain, &state, &first, &second)?.encode())
+}
+
+fn statement<S: Statement>(data: &[u8]) -> Answer
+where
+    (H256, Signed<S>): DecodeAll,
+{
+    let (domain, signed): (H256, Signed<S>) = arguments(data)?;
+    Ok(signed.verify(&domain)?.encode())
+}
+
+fn packet(data: &[u8]) -> Answer {
+    type World = (H256, H256, H256, H256, u64, u64, u64, H256);
+    let (world, delivered): (World, PacketProof) = arguments(data)?;
+    let (own_domain, source_domain, sender, receiver, next_nonce, height, outbox_size, outbox_root) = world;
+    let expected =
+        Expectation { own_domain, source_domain, sender, receiver, next_nonce, height, outbox_size, outbox_root };
+    Ok((check_packet(&expected, &delivered)? == Handling::Dispatch).encode())
+}
+
+fn answer(rule: u8, data: &[u8]) -> Answer {
+    match rule {
+        0 => inclusion(data),
+        1 => consistency(data),
+        2 => payload(data),
+        3 => finality(data),
+        4 => misbehaviour(data),
+        5 => statement::<Membership>(data),
+        6 => statement::<Update>(data),
+        7 => statement::<Verdict>(data),
+        8 => statement::<Vote>(data),
+        9 => packet(data),
+        _ => Err(Code::Malformed),
+    }
+}
+
+fn main() -> io::Result<()> {
+    let mut stdin = Vec::new();
+    io::stdin().lock().read_to_end(&mut stdin)?;
+    let mut stdout = io::BufWriter::new(io::stdout().lock());
+    let mut rest = &stdin[..];
+    while !rest.is_empty() {
+        let mut head = [0; 5];
+        rest.read_exact(&mut head)?;
+        let [a, b, c, d, rule] = head;
+        let mut data = vec![0; u32::from_le_bytes([a, b, c, d]) as usize];
+        rest.read_exact(&mut data)?;
+        let (code, result) = match std::panic::catch_unwind(|| answer(rule, &data)) {
+            Ok(Ok(result)) => (Code::Ok as u8, result),
+            Ok(Err(code)) => (code as u8, Vec::new()),
+            Err(_) => (PANIC, Vec::new()),
+        };
+        stdout.write_all(&(result.len() as u32).to_le_bytes())?;
+        stdout.write_all(&[code])?;
+        stdout.write_all(&result)?;
+    }
+    stdout.flush()
+}
