@@ -1,4 +1,7 @@
 //! What the calls cost. Every weight grows with what a call brings: signatures, hashes, packets, bytes.
+//!
+//! The constants are picoseconds: what `primitives/examples/cost.rs` measures natively (README, Weights), doubled for
+//! what is done in host functions and taken four times for what is done in WebAssembly.
 
 use poft_primitives::verifier::Work;
 use polkadot_sdk::frame_support::weights::{constants::RocksDbWeight, Weight};

@@ -1,4 +1,6 @@
 //! What the calls cost. Every weight grows with what a call brings: statements, parents, bytes.
+//!
+//! The constants are picoseconds, obtained like those of the bridge (README, Weights).
 
 use polkadot_sdk::frame_support::weights::{constants::RocksDbWeight, Weight};
 
