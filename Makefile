@@ -56,6 +56,7 @@ test-contracts: setup ## forge tests with gas snapshot
 
 .PHONY: test-rust
 test-rust: need-cargo ## cargo tests of primitives and pallets
+	chains/substrate/build_runtime.sh --check
 	cd chains/substrate && CARGO_TARGET_DIR=$(CARGO_TARGET) cargo test --quiet --locked --workspace
 
 .PHONY: test-python

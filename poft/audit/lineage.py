@@ -115,18 +115,21 @@ def _audit_network(
     own = ledger.chain.checkpoints(ledger.task)
     initial = commit(to_floats(initial_parameters(space.network, settings.seed)))
     report.equal("genesis model", ledger.name, own[0].checkpoint.model_root, initial.model_root)
-    report.equal("checkpoints", ledger.name, len(own), status.last_final_round + 1)
+    numbers = [record.checkpoint.round for record in own]
+    report.equal("rounds strictly ascending", ledger.name, numbers, sorted(set(numbers)))
+    report.equal("last final round", ledger.name, numbers[-1], status.last_final_round)
     imports = ledger.chain.imports()
     history: list[RoundRecord] = []
-    for number in range(1, len(own)):
+    for at, made in enumerate(own[1:], start=1):
+        number = made.checkpoint.round
         subject = f"{ledger.name} round {number}"
         with report.part(subject):
             record = ledger.chain.round(ledger.task, number)
-            _audit_record(ledger, settings, record, own[number], report, subject)
-            base = _audit_base(ledger, settings, executor, own[: number + 1], record, imports, report, subject)
+            _audit_record(ledger, settings, record, made, report, subject)
+            base = _audit_base(ledger, settings, executor, own[: at + 1], record, imports, report, subject)
             if replay_training:
                 _audit_training(ledger, settings, executor, record, history, base, report, subject)
-            _audit_aggregate(ledger, settings, executor, record, own[number], base, report, subject)
+            _audit_aggregate(ledger, settings, executor, record, made, base, report, subject)
             history.append(record)
         tick(subject)
 

@@ -126,7 +126,7 @@ def learning_rate(policy: RoundPolicy, round_number: int, rounds: int) -> float:
     The last of several rounds is the closing one: it takes over what the last exchange merged and must not pull the
     networks apart again, so it trains at a thousandth of the rate and without momentum.
     """
-    if not 1 <= round_number <= rounds:
+    if round_number < 1:
         raise Refused(Code.WrongRound, "round", f"{round_number} of {rounds}")
     if is_closing(round_number, rounds):
         share = CLOSING_SHARE
@@ -136,8 +136,11 @@ def learning_rate(policy: RoundPolicy, round_number: int, rounds: int) -> float:
 
 
 def is_closing(round_number: int, rounds: int) -> bool:
-    """Whether this is the task's closing round; a task of one round has none."""
-    return rounds > 1 and round_number == rounds
+    """Whether this is the task's closing round; a task of one round has none.
+
+    A failed round uses its number up, so a closing round that failed is followed by one with a number beyond.
+    """
+    return rounds > 1 and round_number >= rounds
 
 
 def train_participant(

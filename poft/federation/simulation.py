@@ -213,7 +213,7 @@ class Network:
     def _start(self, status: TaskStatus) -> Progress:
         if status.last_final_round >= self._settings.rounds:
             return Progress.DONE
-        upcoming = status.last_final_round + 1
+        upcoming = status.round + 1  # a failed round uses its number up
         if merges_imports(self._settings, upcoming) and not self._arrived(upcoming - 1):
             return Progress.WAITING
         self._timed("chain", lambda: self.chain.start_round(self.task))
@@ -379,9 +379,12 @@ class Network:
         return self._bases[record.round]
 
     def _history(self, before_round: int) -> list[RoundRecord]:
-        for number in range(len(self._final) + 1, before_round):
-            self._final.append(self.chain.round(self.task, number))
-        return self._final[: before_round - 1]
+        """The final rounds before this one, oldest first; read once each."""
+        known = self._final[-1].round if self._final else 0
+        for number in range(known + 1, before_round):
+            if (record := self.chain.round(self.task, number)).phase is Phase.FINAL:
+                self._final.append(record)
+        return [record for record in self._final if record.round < before_round]
 
     def _speakers(self, record: RoundRecord, spoken: dict[int, int] | dict[int, bytes]) -> list[tuple[int, Trainer]]:
         """Members of the round that are simulated here and have not spoken yet, with their indices."""

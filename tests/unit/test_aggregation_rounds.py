@@ -117,8 +117,9 @@ def test_learning_rate_falls_to_nearly_nothing_in_the_closing_round() -> None:
     assert rates == sorted(rates, reverse=True)
     assert 0 < rates[-1] < 0.001
     assert all(rate * 2**24 == int(rate * 2**24) for rate in rates)
+    assert learning_rate(POLICY, 14, 13) == rates[-1], "a closing round that failed is followed by one beyond"
     with pytest.raises(Refused) as refusal:
-        learning_rate(POLICY, 14, 13)
+        learning_rate(POLICY, 0, 13)
     assert refusal.value.code is Code.WrongRound
 
 
