@@ -148,9 +148,9 @@ def _launch(folder: Path, name: str, port: int, accounts: Sequence[str]) -> _Sta
     }
     (folder / _CONFIG).write_text(json.dumps(configuration, indent=2), encoding="ascii")
     engine = f"chopsticks {json.loads((modules / _PACKAGE / 'package.json').read_text(encoding='utf-8'))['version']}"
-    # Its log writes a line per block at level info.
+    # node.mjs writes a line per block and per refusal; chopsticks would add a stack trace to each refusal.
     child = launch(
-        [node, str(_SCRIPT), str(modules), str(folder / _CONFIG)], folder / _LOG, {"LOG_LEVEL": "warn", "PORT": ""}
+        [node, str(_SCRIPT), str(modules), str(folder / _CONFIG)], folder / _LOG, {"LOG_LEVEL": "fatal", "PORT": ""}
     )
     state = _State(KIND, name, port, engine, identify(child))
     _write(folder, state)

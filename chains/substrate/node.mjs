@@ -34,6 +34,7 @@ const { bnToU8a, hexToU8a, u8aToHex } = require('@polkadot/util')
 const { blake2AsHex } = require('@polkadot/util-crypto')
 
 const INVALID = 1010 // what a node's transaction pool answers with
+const UNKNOWN_METHOD = -32601
 const DISPATCH = 1020 // ours: the message is the SCALE-encoded DispatchError
 const ZERO = '0x' + '00'.repeat(32)
 
@@ -122,6 +123,7 @@ async function build(chain, transactions) {
     storageDiff: changes,
   })
   await chain.onNewBlock(block)
+  console.log(`${new Date().toISOString()} block ${block.number} ${block.hash} extrinsics ${transactions.length}`)
   return block
 }
 
@@ -151,11 +153,22 @@ async function main({ request, ...config }) {
   }
   const context = await setupContext(config)
   const answer = handler(context)
-  // chopsticks' own `author_submitExtrinsic` puts a refusal into other words.
-  const serve = (request, subscriptions) =>
-    request.method === 'author_submitExtrinsic'
-      ? context.chain.submitExtrinsic(request.params[0])
-      : answer(request, subscriptions)
+  // chopsticks' own `author_submitExtrinsic` puts a refusal into other words, and its `state_getReadProof` asks a network.
+  const own = {
+    author_submitExtrinsic: ([extrinsic]) => context.chain.submitExtrinsic(extrinsic),
+    state_getReadProof: () => {
+      throw new ResponseError(UNKNOWN_METHOD, 'this node keeps no trie')
+    },
+  }
+  const serve = async (request, subscriptions) => {
+    try {
+      const method = own[request.method]
+      return await (method ? method(request.params) : answer(request, subscriptions))
+    } catch (error) {
+      if (error.code !== UNKNOWN_METHOD) console.log(`${new Date().toISOString()} ${request.method}: ${error.message}`)
+      throw error
+    }
+  }
   const { port } = await createServer(serve, config.port, config.host)
   if (port !== config.port) throw new Error(`port ${config.port} is in use`)
 }
