@@ -142,8 +142,9 @@ pub struct Source {
     pub height: u64,
     /// Time of its best block, in seconds.
     pub timestamp: u64,
-    /// Its packets with their payloads.
+    /// Its packets with their payloads; changed by [`Source::send`] and [`Source::alter`] only.
     pub packets: Vec<(Packet, Vec<u8>)>,
+    leaves: Vec<Vec<u8>>,
 }
 
 impl Source {
@@ -157,6 +158,7 @@ impl Source {
             height: 10,
             timestamp,
             packets: Vec::new(),
+            leaves: Vec::new(),
         }
     }
 
@@ -167,29 +169,31 @@ impl Source {
 
     /// Appends a packet with the nonce that is due.
     pub fn send(&mut self, dest_domain: H256, receiver: H256, payload: &[u8]) {
-        self.packets.push((
-            Packet {
-                version: VERSION,
-                kind: KIND_CHECKPOINT,
-                source_domain: self.domain,
-                dest_domain,
-                nonce: self.packets.len() as u64,
-                sender: self.sender,
-                receiver,
-                expires_at: 0,
-                payload_hash: keccak(payload),
-            },
-            payload.to_vec(),
-        ));
+        let packet = Packet {
+            version: VERSION,
+            kind: KIND_CHECKPOINT,
+            source_domain: self.domain,
+            dest_domain,
+            nonce: self.packets.len() as u64,
+            sender: self.sender,
+            receiver,
+            expires_at: 0,
+            payload_hash: keccak(payload),
+        };
+        self.leaves.push(packet.id().0.to_vec());
+        self.packets.push((packet, payload.to_vec()));
+    }
+
+    /// Changes a packet as if it had been sent so.
+    pub fn alter(&mut self, index: usize, change: impl FnOnce(&mut Packet)) {
+        let (packet, _) = &mut self.packets[index];
+        change(packet);
+        self.leaves[index] = packet.id().0.to_vec();
     }
 
     /// Leaves of its outbox.
     pub fn size(&self) -> u64 {
         self.packets.len() as u64
-    }
-
-    fn leaves(&self) -> Vec<Vec<u8>> {
-        self.packets.iter().map(|(packet, _)| packet.id().0.to_vec()).collect()
     }
 
     /// What its committee says about its next block.
@@ -201,7 +205,7 @@ impl Source {
             block_hash: keccak(&self.height.to_le_bytes()),
             state_root: keccak(b"state"),
             outbox_size: self.size(),
-            outbox_root: root(&self.leaves()),
+            outbox_root: root(&self.leaves),
             timestamp: self.timestamp,
             next_committee: H256::zero(),
         }
@@ -210,7 +214,7 @@ impl Source {
     /// A proof of a statement by a quorum, for a client that knows the first `from` leaves.
     pub fn prove(&self, statement: Finality, from: u64) -> CommitteeProof {
         let signers = 2 * self.committee.len() / 3 + 1;
-        let path = consistency(&self.leaves()[..statement.outbox_size as usize], from as usize);
+        let path = consistency(&self.leaves[..statement.outbox_size as usize], from as usize);
         committee_proof(&self.domain, &self.committee, signers, statement, path)
     }
 
@@ -223,6 +227,6 @@ impl Source {
     /// A packet with its inclusion proof against the whole outbox.
     pub fn delivery(&self, index: usize) -> PacketProof {
         let (packet, payload) = self.packets[index].clone();
-        PacketProof { packet, payload, leaf_index: index as u64, proof: inclusion(&self.leaves(), index) }
+        PacketProof { packet, payload, leaf_index: index as u64, proof: inclusion(&self.leaves, index) }
     }
 }

@@ -349,8 +349,8 @@ fn a_packet_of_an_unregistered_source_is_refused() {
 fn an_expired_packet_is_consumed_without_effect() {
     run(|| {
         let mut source = source(2);
-        source.packets[0].0.expires_at = 20;
-        source.packets[1].0.expires_at = 21;
+        source.alter(0, |packet| packet.expires_at = 20);
+        source.alter(1, |packet| packet.expires_at = 21);
         let proof = source.finality(0);
         assert_ok!(update(&source, proof));
         System::set_block_number(21);
