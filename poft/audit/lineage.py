@@ -24,8 +24,8 @@ from poft.config import canonical, digest
 from poft.federation.executors import Executor
 from poft.federation.lineage import (
     accepted_updates,
-    as_import,
     due_imports,
+    fetch_imports,
     get_model,
     get_update,
     last_accepted,
@@ -183,12 +183,8 @@ def _audit_base(
     if not due:
         report.equal("adopted imports", subject, made.parents[1:], ())
         return local
-    job = AdoptJob(
-        canonical(settings),
-        local,
-        max(1, before.checkpoint.samples),
-        [as_import(ledger.store, one) for one in due],
-    )
+    imported, _ = fetch_imports(ledger.store, before, due, settings.merge_policy())
+    job = AdoptJob(canonical(settings), local, max(1, before.checkpoint.samples), imported)
     base, verdicts = executor.map(adoption, [job])[0]
     adopted = tuple(verdict.checkpoint for verdict in verdicts if verdict.adopted)
     report.equal("adopted imports", subject, made.parents[1:], adopted)
@@ -269,6 +265,8 @@ def _audit_imports(ledger: Ledger, by_domain: Mapping[bytes, Ledger], report: Au
 def _audit_link(
     ledger: Ledger, source: Ledger, imports: Sequence[CheckpointRecord], report: AuditReport, subject: str
 ) -> None:
+    # Outcomes first: a relayer may be at work, and every packet consumed by now is in an outbox trusted by now.
+    outcomes = {outcome.packet_id: outcome for outcome in ledger.chain.outcomes(source.chain.domain)}
     state = ledger.chain.client(source.chain.domain).state
     entries = source.chain.outbox_entries(0, state.outbox_size)
     leaves = [entry.packet.id for entry in entries]
@@ -281,9 +279,13 @@ def _audit_link(
         for entry in entries
         if entry.packet.dest_domain == ledger.chain.domain
     }
-    outcomes = {outcome.packet_id: outcome for outcome in ledger.chain.outcomes(source.chain.domain)}
     nonces = sorted(outcome.nonce for outcome in outcomes.values())
     report.equal("consumed once, in order", subject, nonces, list(range(len(nonces))))
+    sent = {entry.packet.nonce: entry.packet.id for entry in entries if entry.packet.dest_domain == ledger.chain.domain}
+    for outcome in outcomes.values():
+        # Whatever became of it: a packet that the source never sent was consumed on forged evidence.
+        which = f"{subject} nonce {outcome.nonce}"
+        report.equal("consumed packet is in the source's outbox", which, outcome.packet_id, sent.get(outcome.nonce))
     originals = {record.checkpoint.id: record for record in source.chain.checkpoints(source.task)}
     for record in imports:
         identity = record.checkpoint.id
@@ -296,7 +298,8 @@ def _audit_link(
         entry = announced.get(identity)
         report.equal("announced in the source's outbox", which, entry is not None, True)
         if entry is not None:
-            report.equal("delivered", which, outcomes[entry.packet.id].dispatched, True)
+            consumed = outcomes.get(entry.packet.id)
+            report.equal("delivered", which, consumed is not None and consumed.dispatched, True)
         try:
             ledger.store.commitment(checkpoint_model(record.checkpoint))
             report.equal("imported model's bytes", which, True, True)

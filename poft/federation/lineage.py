@@ -11,17 +11,23 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from poft.chain import CheckpointRecord, RoundRecord
-from poft.federation.merging import Import
+from poft.federation.merging import Adoption, Import, MergePolicy
 from poft.federation.task import TaskSettings
 from poft.model.commitment import ModelRef, checkpoint_model
 from poft.model.manifest import CHUNK_SIZE
 from poft.model.store import ArtifactStore
 from poft.model.stream import describe
+from poft.protocol.checkpoint import Checkpoint
 from poft.protocol.errors import Code, Refused
 from poft.protocol.merkle import log_root
 from poft.protocol.statements import Update
 from poft.training.fixed_point import Parameters, from_floats, to_floats
 from poft.training.networks import Network
+
+MAX_IMPORT = 1 << 30
+"""Bytes of an import: another network chose its size, and a merge holds it in memory."""
+_CHOSEN = {Code.NonFinite, Code.OutOfRange, Code.UnsupportedDtype, Code.Malformed, Code.ZeroValue, Code.DuplicateTensor}
+"""What only the author of a model can have caused: it was found in bytes that match the checkpoint."""
 
 
 def put_model(store: ArtifactStore, model: Parameters) -> ModelRef:
@@ -79,10 +85,40 @@ def due_imports(
     return sorted((r for r in newest.values() if r.checkpoint.id not in merged), key=lambda r: r.checkpoint.id)
 
 
-def as_import(store: ArtifactStore, record: CheckpointRecord) -> Import:
-    """An import with its model fetched and verified."""
-    made = record.checkpoint
-    return Import(made.id, get_model(store, record), made.samples, made.metrics_hash)
+def fetch_imports(
+    store: ArtifactStore, own: CheckpointRecord, due: Sequence[CheckpointRecord], policy: MergePolicy
+) -> tuple[list[Import], list[Adoption]]:
+    """The due imports with their models fetched and verified, and the word on those that cannot enter a merge.
+
+    A peer decides what it announces, so nothing that it announces may stop a round: what its author did is found by
+    everybody alike and makes the import one that is not adopted. Another architecture is refused before a byte is
+    fetched, except under `trunk`, which takes it. Bytes that are missing or wrong are no finding but a fault, raised.
+
+    Raises:
+        Refused: ChunkMismatch, ManifestMismatch, ModelRootMismatch, SizeMismatch.
+        ArtifactError: no place has the bytes.
+    """
+    usable, refused = [], []
+    for record in due:
+        made = record.checkpoint
+        if made.model_bytes > MAX_IMPORT:
+            code = Code.Oversize
+        elif policy.kind != "trunk" and not _same_architecture(made, own.checkpoint):
+            code = Code.ManifestMismatch
+        else:
+            try:
+                usable.append(Import(made.id, get_model(store, record), made.samples, made.metrics_hash))
+                continue
+            except Refused as refusal:
+                if refusal.code not in _CHOSEN:
+                    raise
+                code = refusal.code
+        refused.append(Adoption(made.id, code, None, None))
+    return usable, refused
+
+
+def _same_architecture(one: Checkpoint, other: Checkpoint) -> bool:
+    return (one.manifest_hash, one.model_bytes) == (other.manifest_hash, other.model_bytes)
 
 
 def accepted_updates(record: RoundRecord) -> dict[bytes, tuple[Update, bytes]]:

@@ -23,12 +23,16 @@ from poft.training.networks import Network
 from poft.training.philox import stream_key
 
 from .aggregation import Context, get
+from .aggregation.contract import MAX_UPDATES, MAX_WEIGHT_SUM
 from .aggregation.integers import divide_half_up, squared_norm
 from .scoring import Metrics, measure
 
 PERMILLE = 1000
 MAX_SERVER_PERMILLE = 10_000
 """10^4 · 2^38 < 2^52: scaling an update cannot overflow, only leave the range, which is refused."""
+MAX_SAMPLES = MAX_WEIGHT_SUM // MAX_UPDATES
+"""Samples behind one update that a verifier accepts. A trainer states the number itself; without a bound one of them
+could push the sum beyond what an aggregation rule takes, and no member could compute the round's model."""
 RATE_UNITS = 1 << 24
 """Learning rates are multiples of 2^-24, so that the last bit of a library's cosine cannot matter."""
 CLOSING_SHARE = 1 / 1000

@@ -20,8 +20,8 @@ from poft.config import canonical, digest
 from poft.federation.executors import Executor
 from poft.federation.lineage import (
     accepted_updates,
-    as_import,
     due_imports,
+    fetch_imports,
     get_model,
     get_update,
     last_accepted,
@@ -31,7 +31,7 @@ from poft.federation.lineage import (
     round_roots,
 )
 from poft.federation.merging import Adoption
-from poft.federation.rounds import Judgement, accepted_bitmap, scores_root
+from poft.federation.rounds import MAX_SAMPLES, Judgement, accepted_bitmap, scores_root
 from poft.federation.scoring import Metrics
 from poft.federation.task import TaskSettings, Workspace, workspace
 from poft.federation.work import (
@@ -288,6 +288,9 @@ class Network:
     def _judge(self, record: RoundRecord) -> dict[bytes, Judgement]:
         updates = {}
         for update, _ in record.updates.values():
+            if update.samples > MAX_SAMPLES:
+                self._say("update refused", round=record.round, trainer=update.trainer.hex(), reason="too many samples")
+                continue
             try:
                 updates[update.trainer] = get_update(self.store, self._space().network, update)
             except (Refused, ArtifactError) as fault:
@@ -363,9 +366,11 @@ class Network:
             parameters = local
             verdicts: tuple[Adoption, ...] = ()
             if due:
-                imports = self._timed("verification", lambda: [as_import(self.store, one) for one in due])
+                policy = self._settings.merge_policy()
+                imports, refused = self._timed("verification", lambda: fetch_imports(self.store, own[-1], due, policy))
                 job = AdoptJob(self._encoded, local, max(1, own[-1].checkpoint.samples), imports)
-                parameters, verdicts = self._timed("verification", lambda: self._executor.map(adoption, [job])[0])
+                parameters, judged = self._timed("verification", lambda: self._executor.map(adoption, [job])[0])
+                verdicts = (*judged, *refused)
             adopted = tuple(verdict.checkpoint for verdict in verdicts if verdict.adopted)
             self._bases = {record.round: Base(parameters, own[-1], adopted, verdicts)}
             for verdict in verdicts:
