@@ -147,10 +147,6 @@ class Runtime:
         """A signed extrinsic as it travels. It never expires: a payer's nonce is used once."""
         return bytes(self.metadata.create_signed_extrinsic(call, payer, nonce=nonce).data.data)
 
-    def extrinsic(self, raw: bytes) -> Json:
-        """An extrinsic of a block, decoded."""
-        return self.decode("Extrinsic", raw)
-
 
 def scale(value: object) -> Json:
     """A value as substrate-interface takes it: bytes as 0x, records as objects by their fields' names."""

@@ -117,7 +117,7 @@ def hash_of(raw: bytes) -> str:
 def outcome(runtime: Runtime, included: Included) -> tuple[int, bytes]:
     """(reference time in picoseconds, SCALE-encoded `DispatchError` or nothing) of an included extrinsic."""
     cost, error = 0, b""
-    for event in events(runtime, included):
+    for event, _ in _events(runtime, included):
         name, attributes = f"{event['module_id']}.{event['event_id']}", event["attributes"]
         if name in ("System.ExtrinsicSuccess", "System.ExtrinsicFailed"):
             info = record(record(attributes)["dispatch_info"])
@@ -129,11 +129,6 @@ def outcome(runtime: Runtime, included: Included) -> tuple[int, bytes]:
             if "Err" in result:
                 error = encode_dispatch_error(runtime, result["Err"])
     return cost, error
-
-
-def events(runtime: Runtime, included: Included) -> list[dict[str, Json]]:
-    """The events of one extrinsic."""
-    return [event for event, _ in _events(runtime, included)]
 
 
 def event_bytes(runtime: Runtime, included: Included) -> int:

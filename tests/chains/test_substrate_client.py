@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -191,6 +192,64 @@ def test_seed_pays_like_a_derivation(spec: ChainSpec, chain: SubstrateChain) -> 
     by_seed = SubstrateChain(replace(spec, key=seed))
     assert by_seed.set_routes(label("seed"), []).height == chain.height()
     by_seed.close()
+
+
+# --- a node of somebody else's ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Iterator[SubstrateChain]:
+    """The same chain behind plain chopsticks: a pool, refused extrinsics in blocks, headers without our item."""
+    net, port = SubstrateDevnet(), free_port()
+    spec = net.start(tmp_path, "foreign", 0)
+    net.stop(tmp_path)
+    program = devnet_module.node_modules() / "@acala-network" / "chopsticks" / "chopsticks.cjs"
+    genesis = str(tmp_path / "genesis.json")
+    command = [devnet_module.node_binary(), str(program), "--chain-spec", genesis, "--port", str(port)]
+    node = subprocess.Popen(
+        [*command, "--build-block-mode", "Instant"], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        chain = connected(replace(spec, rpc=(f"ws://127.0.0.1:{port}",)))
+        yield chain
+        chain.close()
+    finally:
+        node.terminate()
+        node.wait()
+
+
+def connected(spec: ChainSpec) -> SubstrateChain:
+    """A connection to a node that may still be starting."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            return SubstrateChain(spec)
+        except Unreachable:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+@pytest.mark.devnet
+def test_foreign_node_is_read_and_paid_alike(foreign: SubstrateChain) -> None:
+    before = foreign.height()
+    receipt = foreign.set_routes(label("task"), [(label("destination"), label("receiver"))])
+    assert receipt.height == before + 1
+    assert receipt.cost > 0
+    assert foreign.ledger_bytes([receipt]) > receipt.sent_bytes
+    # Included and refused: the block says why, of a call and of what sudo called.
+    with refuses(Code.UnknownTask):
+        foreign.start_round(label("no such task"))
+    with refuses(Code.ZeroValue):
+        foreign.set_routes(label("task"), [(bytes(32), bytes(32))])
+    assert foreign.height() == before + 3
+    stranger = SubstrateChain(replace(foreign.spec, key="//Bob"))
+    with refuses(Code.Unauthorised):
+        stranger.set_routes(label("task"), [])
+    stranger.close()
+    # The item that its headers lack is the one in storage.
+    evidence = foreign.finality_evidence(receipt.height)
+    assert (evidence.height, evidence.outbox_size) == (receipt.height, 0)
 
 
 # --- life cycle ------------------------------------------------------------------------------------------------------
