@@ -17,7 +17,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from poft.chain import Chain
-from poft.protocol.errors import Code, Refused, Unreachable
+from poft.protocol.errors import ChainError, Code, Refused, Unreachable
 from poft.protocol.finality import Finality, check_committee, committee_hash
 from poft.protocol.hashing import ZERO32
 
@@ -251,4 +251,8 @@ def _loop(
             status.abstentions.labels(refused.code.name).inc()
             if status.trouble(str(refused)):
                 log("abstains", Level.ALARM, code=refused.code.name, detail=str(refused))
+        except ChainError as error:
+            # The node answered and said no: too many requests, a state that it dropped. Nothing was signed.
+            if status.trouble(str(error)):
+                log("chain refuses", Level.WARN, detail=str(error))
         pulse.wait(poll_seconds, beat)

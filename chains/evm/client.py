@@ -327,4 +327,4 @@ def _final_height(endpoint: Rpc, spec: ChainSpec) -> int:
         raise ConfigError(
             f"{endpoint.url} knows no finalized block: {error}", "Set a number of confirmations"
         ) from error
-    return quantity(block["number"]) if block is not None else 0
+    return quantity(block.get("number")) if block is not None else 0

@@ -32,7 +32,7 @@ def chain_domain(rpc: Rpc) -> bytes:
     genesis = rpc.record("eth_getBlockByNumber", "0x0", False)
     if genesis is None:
         raise Unreachable(f"{rpc.url} has no genesis block")
-    return evm_domain(read_bytes(genesis["hash"]), rpc.number("eth_chainId"))
+    return evm_domain(read_bytes(genesis.get("hash")), rpc.number("eth_chainId"))
 
 
 def deploy(spec: ChainSpec) -> ChainSpec:

@@ -9,7 +9,7 @@ rests on asking several endpoints that do not share an operator.
 from __future__ import annotations
 
 import rlp  # type: ignore[import-untyped]
-from trie.exceptions import BadTrieProof
+from trie.exceptions import BadTrieProof, InvalidNode, ValidationError
 from trie.hexary import HexaryTrie
 
 from poft.protocol.errors import Code, Refused
@@ -54,6 +54,17 @@ _HEADER: tuple[tuple[str, str], ...] = (
 )
 _ALWAYS = 15
 
+# What the trie package raises for nodes that are none: its own, and Python's where it takes a shape for granted.
+_BAD_NODES = (
+    BadTrieProof,
+    InvalidNode,
+    ValidationError,
+    rlp.DecodingError,
+    IndexError,
+    TypeError,
+    ValueError,
+)
+
 
 def header_hash(header: Object) -> bytes:
     """Hash of a header as JSON-RPC shows it: keccak of its RLP, with as many fields as its fork has.
@@ -90,14 +101,21 @@ def proven_slot(state_root: bytes, account: bytes, slot: int, proof: Object) -> 
     storages = proof.get("storageProof")
     if not isinstance(storages, list) or len(storages) != 1 or not isinstance(storages[0], dict):
         raise Refused(Code.EvidenceDisagrees, "storage proof", "not about one slot")
-    record = rlp.decode(_proven(state_root, keccak(account), proof.get("accountProof"), "account proof"))
-    if not isinstance(record, list) or len(record) != 4:
+    record = _decoded(_proven(state_root, keccak(account), proof.get("accountProof"), "account proof"), "account proof")
+    if not isinstance(record, list) or len(record) != 4 or not isinstance(record[2], bytes):
         raise Refused(Code.EvidenceDisagrees, "account proof", "not an account")
     content = _proven(record[2], keccak(word_uint(slot, 256)), storages[0].get("proof"), "storage proof")
-    value = rlp.decode(content)
+    value = _decoded(content, "storage proof")
     if not isinstance(value, bytes) or len(value) > 32:
         raise Refused(Code.EvidenceDisagrees, "storage proof", "not a word")
     return value.rjust(32, b"\0")
+
+
+def _decoded(data: bytes, name: str) -> object:
+    try:
+        return rlp.decode(data)
+    except rlp.DecodingError as error:
+        raise Refused(Code.EvidenceDisagrees, name, "not RLP") from error
 
 
 def _proven(root: bytes, key: bytes, nodes: Json, name: str) -> bytes:
@@ -107,7 +125,7 @@ def _proven(root: bytes, key: bytes, nodes: Json, name: str) -> bytes:
         value = HexaryTrie.get_from_proof(  # type: ignore[no-untyped-call]
             root, key, [rlp.decode(read_bytes(node)) for node in nodes]
         )
-    except (BadTrieProof, rlp.DecodingError) as error:
+    except _BAD_NODES as error:
         raise Refused(Code.EvidenceDisagrees, name, "does not lead from the root to the key") from error
     if not value:  # a proven absence
         raise Refused(Code.EvidenceDisagrees, name, "proves that there is nothing")
@@ -123,7 +141,7 @@ def finality_evidence(endpoint: Rpc, outbox: bytes, height: int) -> Finalised:
     header = endpoint.record("eth_getBlockByNumber", hex(height), False)
     if header is None:
         raise Refused(Code.NotFinal, "height", f"{endpoint.url} has no block {height}")
-    block_hash = read_bytes(header["hash"])
+    block_hash = read_bytes(header.get("hash"))
     if header_hash(header) != block_hash or quantity(header["number"]) != height:
         raise Refused(Code.EvidenceDisagrees, "header", f"{endpoint.url}: block {height} does not hash to its hash")
     state_root = read_bytes(header["stateRoot"])

@@ -7,6 +7,7 @@ them (0x strings): evidence hashes what the node sent, not what a formatter made
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import cast
 
@@ -26,6 +27,7 @@ TIMEOUT = 30.0
 """Seconds until an endpoint counts as gone. anvil answers in one millisecond, a loaded node in a few seconds."""
 
 _METHOD_NOT_FOUND = -32601
+_QUANTITY = re.compile("0x[0-9a-fA-F]{1,64}")
 _REFUSED = keccak(b"Refused(uint8)")[:4]
 _UNAUTHORISED = keccak(b"AccessManagedUnauthorized(address)")[:4]
 _MANAGER_UNAUTHORISED = keccak(b"AccessManagerUnauthorizedAccount(address,uint64)")[:4]
@@ -67,9 +69,11 @@ class Rpc:
             NodeError: the node refused.
         """
         try:
-            answer = cast(Mapping[str, object], self._provider.make_request(RPCEndpoint(method), list(params)))
+            answer: object = self._provider.make_request(RPCEndpoint(method), list(params))
         except (requests.RequestException, Web3Exception, ValueError) as error:  # ValueError: the body was no JSON
             raise Unreachable(f"{self.url}: {method}: {error}") from error
+        if not isinstance(answer, Mapping):
+            raise Unreachable(f"{self.url}: {method}: the answer is no object")
         if "error" in answer:
             raise _node_error(answer["error"])
         if "result" not in answer:
@@ -131,14 +135,14 @@ def refusal(error: NodeError) -> Rejected:
 
 def quantity(value: Json) -> int:
     """A 0x quantity as an integer."""
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not _QUANTITY.fullmatch(value):
         raise Unreachable(f"{value!r} where a quantity is due")
     return int(value, 16)
 
 
 def read_bytes(value: Json) -> bytes:
     """0x data as bytes."""
-    if not isinstance(value, str) or not value.startswith("0x"):
+    if not isinstance(value, str) or not _is_hex(value):
         raise Unreachable(f"{value!r} where 0x data is due")
     return bytes.fromhex(value[2:])
 
