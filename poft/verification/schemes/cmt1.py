@@ -17,7 +17,7 @@ from poft.protocol.finality import (
     committee_hash,
     quorum,
 )
-from poft.protocol.hashing import ZERO32
+from poft.protocol.hashing import U64_MAX, ZERO32
 from poft.protocol.merkle import MAX_PROOF, verify_consistency
 from poft.protocol.signatures import verify_signer
 from poft.verification.api import Finalised, Limits, TrustState
@@ -209,6 +209,8 @@ def _hand_over(state: TrustState, proof: CommitteeProof) -> tuple[int, bytes]:
             raise Refused(Code.BadHandover, "nextMembers", "members without a hand-over")
         return state.epoch, state.authority
     check_committee(proof.next_members, state.small_committee)
+    if state.epoch == U64_MAX:
+        raise Refused(Code.BadHandover, "nextCommittee", "no epoch follows the last")
     following = state.epoch + 1
     if committee_hash(following, proof.next_members) != proof.statement.next_committee:
         raise Refused(Code.BadHandover, "nextCommittee", "not the hash of these members in the next epoch")

@@ -69,7 +69,10 @@ fn packet(data: &[u8]) -> Answer {
     let (own_domain, source_domain, sender, receiver, next_nonce, height, outbox_size, outbox_root) = world;
     let expected =
         Expectation { own_domain, source_domain, sender, receiver, next_nonce, height, outbox_size, outbox_root };
-    Ok((check_packet(&expected, &delivered)? == Handling::Dispatch).encode())
+    let dispatched = check_packet(&expected, &delivered)? == Handling::Dispatch;
+    // The nonce is the host's to count: as `pallets/bridge/src/inbox.rs` does.
+    let due = next_nonce.checked_add(1).ok_or(Code::Oversize)?;
+    Ok((dispatched, due).encode())
 }
 
 fn answer(rule: u8, data: &[u8]) -> Answer {
