@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -21,9 +21,9 @@ class NetworkSettings(Settings):
 
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")
     kind: str
-    capacities: tuple[int, ...] = Field(min_length=1, max_length=64)
+    capacities: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=1, max_length=64)
     rpc: tuple[str, ...] = ()
-    domain: str = ""
+    domain: str = Field(default="", pattern="^(0x[0-9a-fA-F]{64})?$")
     deployment: dict[str, str] = Field(default_factory=dict)
     key: str = Field(default="", repr=False)
     confirmations: int = Field(default=0, ge=-1)

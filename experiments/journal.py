@@ -11,22 +11,31 @@ import time
 from pathlib import Path
 
 from poft.federation.simulation import Event
+from poft.protocol.errors import ArtifactError
 
 
 class Journal:
     """Appends events to a file and prints those that people wait for. Safe for several threads."""
 
     def __init__(self, path: Path, as_json: bool) -> None:
-        self._file = path.open("a", buffering=1)
+        self._path = path
+        self._file = path.open("ab", buffering=0)
         self._as_json = as_json
         self._lock = threading.Lock()
         self._began = time.monotonic()
 
     def emit(self, event: Event) -> None:
-        """Records an event, stamped with the seconds since this run (or its resumption) began."""
+        """Records an event, stamped with the seconds since this run (or its resumption) began.
+
+        Raises:
+            ArtifactError: the disk is full or went away.
+        """
         stamped = {"at": round(time.monotonic() - self._began, 3), **event}
         with self._lock:
-            self._file.write(json.dumps(stamped) + "\n")
+            try:
+                self._file.write((json.dumps(stamped) + "\n").encode())
+            except OSError as error:
+                raise ArtifactError(f"{self._path}: {error.strerror}. Free space, then start again") from error
             if self._as_json:
                 if event["event"] != "time":
                     print(json.dumps(stamped), flush=True)

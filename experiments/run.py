@@ -17,7 +17,7 @@ import json
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
@@ -100,35 +100,44 @@ class Run:
     def _start_chains(self, open_things: ExitStack) -> dict[str, ChainSpec]:
         self._journal.say("step", text="starting chains")
         chosen = self._settings.networks
+        specs = {one.name: self._attach(one) for one in chosen if one.rpc}
+        self._connect(specs, open_things)  # whether these answer is found out before others are started
         with ThreadPoolExecutor(len(chosen)) as starters:
-            for one in chosen:
-                if not one.rpc:
-                    open_things.callback(_stop_devnet, one.kind, self._folder / "chains" / one.name)
-            futures = {one.name: starters.submit(self._start_chain, one) for one in chosen}
-            specs = {name: future.result() for name, future in futures.items()}
+            own = [one for one in chosen if not one.rpc]
+            for one in own:
+                open_things.callback(_stop_devnet, one.kind, self._folder / "chains" / one.name)
+            futures = {one.name: starters.submit(self._start_chain, one) for one in own}
+            started = {name: future.result() for name, future in futures.items()}
+        self._connect(started, open_things)
+        specs |= started
         if len({spec.domain for spec in specs.values()}) != len(specs):
             raise Refused(Code.WrongDomain, "networks", "two networks run on one chain")
+        return {one.name: specs[one.name] for one in chosen}
+
+    def _connect(self, specs: Mapping[str, ChainSpec], open_things: ExitStack) -> None:
         for name, spec in specs.items():
             self._chains[name] = connect(spec)
             open_things.callback(self._chains[name].close)
-        return specs
+
+    def _attach(self, network: NetworkSettings) -> ChainSpec:
+        spec = ChainSpec(
+            network.name,
+            network.kind,
+            network.rpc,
+            bytes.fromhex(network.domain.removeprefix("0x")),
+            dict(network.deployment),
+            network.key,
+            network.confirmations,
+        )
+        place = self._folder / "chains" / network.name
+        place.mkdir(parents=True, exist_ok=True)
+        write_spec(place / "spec.json", spec)
+        return spec
 
     def _start_chain(self, network: NetworkSettings) -> ChainSpec:
         place = self._folder / "chains" / network.name
-        if network.rpc:
-            spec = ChainSpec(
-                network.name,
-                network.kind,
-                network.rpc,
-                bytes.fromhex(network.domain.removeprefix("0x")),
-                dict(network.deployment),
-                network.key,
-                network.confirmations,
-            )
-            place.mkdir(parents=True, exist_ok=True)
-        else:
-            accounts = [relayer_account(network.kind, i) for i in range(self._settings.relay.relayers)]
-            spec = replace(devnet(network.kind).start(place, network.name, 0, accounts), name=network.name)
+        accounts = [relayer_account(network.kind, i) for i in range(self._settings.relay.relayers)]
+        spec = replace(devnet(network.kind).start(place, network.name, 0, accounts), name=network.name)
         write_spec(place / "spec.json", spec)
         return spec
 

@@ -61,7 +61,9 @@ def parse(data: dict[str, object], model: type[M], source: str) -> M:
             near = get_close_matches(where[-1], known, n=1)
             remedy = f"Did you mean {near[0]!r}?" if near else f"Known keys: {', '.join(known)}"
             raise ConfigError(f"{source}: unknown key {key!r}", remedy) from error
-        raise ConfigError(f"{source}: {key}: {first['msg']}") from error
+        # What a model says of several keys together names them itself.
+        place = f"{source}: {key}" if key else source
+        raise ConfigError(f"{place}: {first['msg'].removeprefix('Value error, ')}") from error
 
 
 def canonical(settings: BaseModel) -> bytes:

@@ -6,7 +6,8 @@ records; only the models are fetched.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -37,7 +38,9 @@ def put_model(store: ArtifactStore, model: Parameters) -> ModelRef:
 
 def get_model(store: ArtifactStore, record: CheckpointRecord) -> Parameters:
     """The integers of a checkpoint's model, every chunk verified."""
-    return from_floats(_floats(store.get_model(checkpoint_model(record.checkpoint))))
+    ref = checkpoint_model(record.checkpoint)
+    with _named(f"model {ref.model_root.hex()} of round {record.checkpoint.round}"):
+        return from_floats(_floats(store.get_model(ref)))
 
 
 def put_update(store: ArtifactStore, update: Parameters) -> ModelRef:
@@ -49,7 +52,8 @@ def get_update(store: ArtifactStore, network: Network, statement: Update) -> Par
     """The integers of an update, every chunk verified. The manifest follows from the network."""
     zeros = {name: np.zeros(shape, np.int64) for name, shape in network.shapes.items()}
     manifest = describe(zeros, CHUNK_SIZE)
-    tensors = store.get_model(ModelRef(statement.update_root, manifest.hash, statement.update_bytes))
+    with _named(f"update {statement.update_root.hex()} of round {statement.round}"):
+        tensors = store.get_model(ModelRef(statement.update_root, manifest.hash, statement.update_bytes))
     return {name: tensors[name].astype(np.int64, copy=False) for name in sorted(tensors)}
 
 
@@ -140,6 +144,15 @@ def last_accepted(history: Sequence[RoundRecord], participant: bytes) -> tuple[U
         if (found := accepted_updates(record).get(participant)) is not None:
             return found
     return None
+
+
+@contextmanager
+def _named(artifact: str) -> Iterator[None]:
+    """Lets a refusal inside say which artifact it is about: whoever reads it has a whole store of them."""
+    try:
+        yield
+    except Refused as fault:
+        raise Refused(fault.code, artifact, f"{fault.subject} {fault.detail}".strip()) from fault
 
 
 def _floats(
