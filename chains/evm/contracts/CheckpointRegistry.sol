@@ -131,7 +131,7 @@ contract CheckpointRegistry is AccessManaged, IPacketReceiver {
 
     function onPacket(bytes32, Packet calldata packet, bytes calldata payload) external {
         require(msg.sender == address(inbox), Refused(Code.Unauthorised));
-        (Checkpoint memory checkpoint, bytes32[] memory parents, bytes32 previous) = Checkpoints.decodePayload(payload);
+        (Checkpoint calldata checkpoint,, bytes32 previous) = Checkpoints.decodePayload(payload);
         Peer storage peer = _peers[_peerKey(packet.sourceDomain, checkpoint.federation, checkpoint.task)];
         uint64 number = peer.number;
         require(number != 0, Refused(Code.UnknownPeer));
@@ -139,13 +139,13 @@ contract CheckpointRegistry is AccessManaged, IPacketReceiver {
             checkpoint.modelRoot != 0 && checkpoint.modelBytes != 0 && checkpoint.manifestHash != 0,
             Refused(Code.ZeroValue)
         );
-        require(Checkpoints.hashParents(parents) == checkpoint.parentsHash, Refused(Code.ParentsMismatch));
+        (bytes32 checkpointId, bytes32 parentsHash, bytes memory copy) = Checkpoints.fingerprint(payload);
+        require(parentsHash == checkpoint.parentsHash, Refused(Code.ParentsMismatch));
         require(checkpoint.round > peer.lastRound, Refused(Code.RoundRegression));
         require(_imports[previous].peer == number || previous == peer.genesisCheckpoint, Refused(Code.UnknownParent));
-        bytes32 checkpointId = Checkpoints.id(checkpoint);
         peer.lastRound = checkpoint.round;
         _imports[checkpointId] = Import({acceptedAt: uint64(block.number), peer: number});
-        emit CheckpointImported(checkpointId, packet.sourceDomain, checkpoint.task, checkpoint, parents, previous);
+        _emitImported(checkpointId, packet.sourceDomain, checkpoint.task, copy);
     }
 
     /// Block at which an import was accepted, zero = no such import.
@@ -166,6 +166,14 @@ contract CheckpointRegistry is AccessManaged, IPacketReceiver {
     function lastExport(bytes32 task, bytes32 destDomain) external view returns (bytes32) {
         bytes32 last = _lastExports[task][destDomain];
         return last == 0 ? _genesis[task] : last;
+    }
+
+    /// `emit CheckpointImported(...)`: the payload is the encoding of the event's unindexed fields.
+    function _emitImported(bytes32 checkpointId, bytes32 source, bytes32 task, bytes memory payload) private {
+        bytes32 topic = CheckpointImported.selector;
+        assembly ("memory-safe") {
+            log4(add(payload, 0x20), mload(payload), topic, checkpointId, source, task)
+        }
     }
 
     function _send(Route storage route, bytes memory payload) private returns (bytes32 packetId) {

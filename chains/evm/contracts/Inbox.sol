@@ -90,14 +90,15 @@ contract Inbox is AccessManaged {
         link.nextNonce = next;
         // 11. Dispatch in isolation. 12. Event with the outcome.
         for (uint256 i = 0; i < packets.length; ++i) {
-            if (due[i] != 0) _dispatch(due[i], packets[i].packet, packets[i].payload);
+            PacketProof calldata delivered = packets[i];
+            if (due[i] != 0) _dispatch(due[i], delivered.packet, delivered.payload);
         }
     }
 
     /// Hands a packet whose application failed to it once more, with all the gas that the caller brings; reverts as
     /// the application does.
     function retry(Packet calldata packet, bytes calldata payload) external {
-        bytes32 packetId = Packets.id(packet);
+        bytes32 packetId = Packets.idOf(packet);
         require(_failed[packetId], Refused(Code.NothingToRetry));
         require(!_links[packet.sourceDomain].halted, Refused(Code.Halted));
         require(_senders[packet.sourceDomain][packet.receiver] == packet.sender, Refused(Code.WrongSender));
@@ -137,7 +138,8 @@ contract Inbox is AccessManaged {
     function _withinBounds(PacketProof[] calldata packets) private pure returns (bool) {
         if (packets.length > Packets.MAX_BATCH) return false;
         for (uint256 i = 0; i < packets.length; ++i) {
-            if (packets[i].payload.length > Packets.MAX_PAYLOAD || packets[i].proof.length > MAX_PROOF) return false;
+            PacketProof calldata delivered = packets[i];
+            if (delivered.payload.length > Packets.MAX_PAYLOAD || delivered.proof.length > MAX_PROOF) return false;
         }
         return true;
     }
@@ -160,7 +162,7 @@ contract Inbox is AccessManaged {
         require(packet.nonce >= next, Refused(Code.NonceReplayed));
         require(packet.nonce == next, Refused(Code.NonceGap));
         // 6. Packet id recomputed. 7. Inclusion proof. 8. The caller of this consumes the nonce.
-        packetId = Packets.id(packet);
+        packetId = Packets.idOf(packet);
         MerkleLog.verifyInclusion(packetId, delivered.leafIndex, outboxSize, delivered.proof, root);
         // 9. Expired?
         if (packet.expiresAt != 0 && block.number > packet.expiresAt) {

@@ -2,9 +2,9 @@
 pragma solidity 0.8.37;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
-import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IFinalityVerifier, TrustState, Limits} from "./interfaces/IFinalityVerifier.sol";
 import {Outbox} from "./Outbox.sol";
+import {Progress, progressOf, Settings, settingsOf} from "./types/ClientSlots.sol";
 import {Code, Refused} from "./types/Code.sol";
 
 /// What this chain believes about others: one client per source domain, each with a verifier (docs/protocol.md section
@@ -13,43 +13,25 @@ import {Code, Refused} from "./types/Code.sol";
 /// - `create`, `freeze`, `recover`: governance. A freeze is lifted by `recover` alone, with a new trusted state of a
 ///   later epoch and a new generation; nothing that an earlier one believed or signed counts in the next.
 /// - `update`, `submitMisbehaviour`: anyone.
-/// - `finalisedRoot`: the inbox and anyone. The last `HISTORY` finalised outboxes are known, older ones are refused.
+/// - `finalisedRoot`: the inbox and anyone.
+///
+/// Finalised outboxes are remembered until the source's log is `HISTORY` packets longer. One slot holds one of them: the
+/// root of size n lies at position n mod `HISTORY`, masked with a hash of its generation and size. Read for another
+/// size, a slot gives a root that no proof fits, so the slot binds size and root together at the price of one.
 contract LightClient is AccessManaged {
-    /// Finalised outboxes that proofs are accepted against.
+    /// Packets by which the source's log may have grown since an outbox that is still accepted.
     uint256 public constant HISTORY = 256;
 
-    /// What updates change, in one slot.
-    struct Progress {
-        uint64 epoch;
-        uint64 height;
-        uint64 outboxSize;
-        /// Seconds; a proof cannot put it further ahead than maxDrift, so 40 bits hold it.
-        uint40 timestamp;
-        /// Position of the newest outbox in the ring, and how many of its entries count.
-        uint8 newest;
-        uint16 held;
-    }
-
-    /// What governance sets, in one slot.
-    struct Settings {
-        IFinalityVerifier verifier;
-        bool smallCommittee;
-        bool frozen;
-        uint16 generation;
-        /// Seconds after which a client without news serves no deliveries, and that a source may be ahead of us.
-        uint32 maxAge;
-        uint16 maxDrift;
-    }
+    /// Content of a slot of the ring that was not used yet. `create` writes it everywhere, so that no update pays for
+    /// a fresh slot.
+    bytes32 private constant UNUSED = bytes32(uint256(1));
 
     struct Client {
         Settings settings;
         Progress progress;
         /// Commitment to whoever may convince this client in its epoch.
         bytes32 authority;
-        /// Ring of finalised outboxes, sizes ascending from the oldest to the newest. `create` writes all of it, so
-        /// that no update pays for a fresh slot.
-        bytes32[HISTORY] roots;
-        uint64[HISTORY] sizes;
+        bytes32[HISTORY] maskedRoots;
     }
 
     /// This chain's domain.
@@ -60,7 +42,7 @@ contract LightClient is AccessManaged {
     event ClientCreated(
         bytes32 indexed source, address verifier, bytes4 scheme, uint16 generation, uint64 epoch, bytes32 authority
     );
-    event ClientUpdated(bytes32 indexed source, uint64 epoch, uint64 height, uint64 outboxSize, bytes32 outboxRoot);
+    event ClientUpdated(bytes32 indexed source, uint64 height, uint64 outboxSize, bytes32 outboxRoot);
     /// `signers` stand behind both halves of the evidence; empty when governance froze the client.
     event ClientFrozen(bytes32 indexed source, uint64 epoch, address[] signers);
     event ClientRecovered(bytes32 indexed source, uint16 generation, uint64 epoch, bytes32 authority);
@@ -70,7 +52,7 @@ contract LightClient is AccessManaged {
         domain = outbox.domain();
     }
 
-    /// Starts to follow a source. Costs about 7 million gas once: it writes the whole ring.
+    /// Starts to follow a source. Costs about 6 million gas once: it writes the whole ring.
     function create(bytes32 source, IFinalityVerifier verifier, bytes calldata genesis, uint32 maxAge, uint16 maxDrift)
         external
         restricted
@@ -79,84 +61,68 @@ contract LightClient is AccessManaged {
         require(source != domain, Refused(Code.WrongDomain));
         require(address(verifier).code.length != 0, Refused(Code.UnknownScheme));
         Client storage client = _clients[source];
-        require(address(client.settings.verifier) == address(0), Refused(Code.AlreadyInitialised));
+        require(address(client.settings.verifier()) == address(0), Refused(Code.AlreadyInitialised));
         for (uint256 i = 0; i < HISTORY; ++i) {
-            client.roots[i] = bytes32(uint256(1));
-            client.sizes[i] = type(uint64).max;
+            client.maskedRoots[i] = UNUSED;
         }
-        client.settings.verifier = verifier;
-        client.settings.maxAge = maxAge;
-        client.settings.maxDrift = maxDrift;
-        TrustState memory state = _begin(client, genesis);
+        TrustState memory state = _begin(client, verifier, 0, maxAge, maxDrift, genesis);
         emit ClientCreated(source, address(verifier), verifier.scheme(), 0, state.epoch, state.authority);
     }
 
     /// Takes a finality proof. The one that was accepted last is a no-op: racing relayers lose nothing but gas.
     function update(bytes32 source, bytes calldata proof) external {
         Client storage client = _clients[source];
-        Settings memory settings = _active(client);
-        Progress memory progress = client.progress;
-        TrustState memory state = _trusted(client, settings, progress);
-        (TrustState memory next,) =
-            settings.verifier.verify(source, state, proof, Limits({time: block.timestamp, maxDrift: settings.maxDrift}));
+        Settings settings = _active(client);
+        TrustState memory state = _trusted(client, settings);
+        (TrustState memory next,) = settings.verifier()
+            .verify(source, state, proof, Limits({time: block.timestamp, maxDrift: settings.maxDrift()}));
         if (next.height == state.height) return;
         if (next.authority != state.authority) client.authority = next.authority;
-        if (next.outboxSize != state.outboxSize) {
-            // A ring of 256 positions: overflow is the step from the last to the first.
-            unchecked {
-                ++progress.newest;
-            }
-            if (progress.held < HISTORY) ++progress.held;
-            client.roots[progress.newest] = next.outboxRoot;
-            client.sizes[progress.newest] = next.outboxSize;
-        }
-        progress.epoch = next.epoch;
-        progress.height = next.height;
-        progress.outboxSize = next.outboxSize;
-        progress.timestamp = SafeCast.toUint40(next.timestamp);
-        client.progress = progress;
-        emit ClientUpdated(source, next.epoch, next.height, next.outboxSize, next.outboxRoot);
+        if (next.outboxSize != state.outboxSize) _remember(client, settings, next);
+        client.progress = progressOf(next);
+        emit ClientUpdated(source, next.height, next.outboxSize, next.outboxRoot);
     }
 
     /// Freezes a client whose source contradicts itself: two proofs, now or later, that cannot both be true.
     function submitMisbehaviour(bytes32 source, bytes calldata first, bytes calldata second) external {
         Client storage client = _clients[source];
-        Settings memory settings = _active(client);
-        TrustState memory state = _trusted(client, settings, client.progress);
-        address[] memory signers = settings.verifier.checkMisbehaviour(source, state, first, second);
-        client.settings.frozen = true;
+        Settings settings = _active(client);
+        TrustState memory state = _trusted(client, settings);
+        address[] memory signers = settings.verifier().checkMisbehaviour(source, state, first, second);
+        client.settings = settings.freeze();
         emit ClientFrozen(source, state.epoch, signers);
     }
 
     function freeze(bytes32 source) external restricted {
         Client storage client = _clients[source];
-        _active(client);
-        client.settings.frozen = true;
-        emit ClientFrozen(source, client.progress.epoch, new address[](0));
+        client.settings = _active(client).freeze();
+        emit ClientFrozen(source, client.progress.epoch(), new address[](0));
     }
 
     /// A new trusted state in a new generation, which lifts a freeze. Nonces live in the inbox and go on: no packet is
     /// ever delivered twice.
     function recover(bytes32 source, bytes calldata genesis) external restricted {
         Client storage client = _clients[source];
-        uint16 generation = _known(client).generation + 1;
-        uint64 last = client.progress.epoch;
-        client.settings.generation = generation;
-        client.settings.frozen = false;
-        TrustState memory state = _begin(client, genesis);
+        Settings old = _known(client);
+        uint64 last = client.progress.epoch();
+        uint16 generation = old.generation() + 1;
+        TrustState memory state = _begin(client, old.verifier(), generation, old.maxAge(), old.maxDrift(), genesis);
         // Statements of the earlier generation name an earlier epoch, so they cannot be replayed.
         require(state.epoch > last, Refused(Code.WrongEpoch));
         emit ClientRecovered(source, generation, state.epoch, state.authority);
     }
 
-    /// Root of the source's outbox when it had this size; refuses when the client is frozen or stale, or does not know.
+    /// Root of the source's outbox when it had this size; refuses when the client is frozen or stale, or has forgotten.
     function finalisedRoot(bytes32 source, uint64 size) external view returns (bytes32) {
         Client storage client = _clients[source];
-        Settings memory settings = _active(client);
-        Progress memory progress = client.progress;
-        uint256 position = progress.outboxSize == size ? progress.newest : _find(client, progress, size);
-        require(block.timestamp <= uint256(progress.timestamp) + settings.maxAge, Refused(Code.StaleClient));
-        return client.roots[position];
+        Settings settings = _active(client);
+        Progress progress = client.progress;
+        uint64 newest = progress.outboxSize();
+        require(size <= newest && newest - size < HISTORY, Refused(Code.UnknownOutbox));
+        bytes32 masked = client.maskedRoots[size % HISTORY];
+        require(masked != UNUSED, Refused(Code.UnknownOutbox));
+        require(block.timestamp <= uint256(progress.timestamp()) + settings.maxAge(), Refused(Code.StaleClient));
+        return masked ^ _mask(settings, size);
     }
 
     /// Returns when there is a client for this source and it is not frozen.
@@ -171,8 +137,8 @@ contract LightClient is AccessManaged {
         returns (TrustState memory state, uint16 generation, bool frozen)
     {
         Client storage client = _clients[source];
-        Settings memory settings = _known(client);
-        return (_trusted(client, settings, client.progress), settings.generation, settings.frozen);
+        Settings settings = _known(client);
+        return (_trusted(client, settings), settings.generation(), settings.isFrozen());
     }
 
     function clientConfig(bytes32 source)
@@ -180,64 +146,56 @@ contract LightClient is AccessManaged {
         view
         returns (IFinalityVerifier verifier, uint32 maxAge, uint16 maxDrift)
     {
-        Settings memory settings = _known(_clients[source]);
-        return (settings.verifier, settings.maxAge, settings.maxDrift);
+        Settings settings = _known(_clients[source]);
+        return (settings.verifier(), settings.maxAge(), settings.maxDrift());
     }
 
-    function _begin(Client storage client, bytes calldata genesis) private returns (TrustState memory state) {
-        state = client.settings.verifier.initialise(genesis);
-        client.settings.smallCommittee = state.smallCommittee;
-        client.progress = Progress({
-            epoch: state.epoch,
-            height: state.height,
-            outboxSize: state.outboxSize,
-            timestamp: SafeCast.toUint40(state.timestamp),
-            newest: 0,
-            held: 1
-        });
+    function _begin(
+        Client storage client,
+        IFinalityVerifier verifier,
+        uint16 generation,
+        uint32 maxAge,
+        uint16 maxDrift,
+        bytes calldata genesis
+    ) private returns (TrustState memory state) {
+        state = verifier.initialise(genesis);
+        Settings settings = settingsOf(verifier, generation, maxAge, maxDrift, state.smallCommittee);
+        client.settings = settings;
+        client.progress = progressOf(state);
         client.authority = state.authority;
-        client.roots[0] = state.outboxRoot;
-        client.sizes[0] = state.outboxSize;
+        _remember(client, settings, state);
     }
 
-    function _known(Client storage client) private view returns (Settings memory settings) {
+    function _remember(Client storage client, Settings settings, TrustState memory state) private {
+        uint64 size = state.outboxSize;
+        client.maskedRoots[size % HISTORY] = state.outboxRoot ^ _mask(settings, size);
+    }
+
+    function _known(Client storage client) private view returns (Settings settings) {
         settings = client.settings;
-        require(address(settings.verifier) != address(0), Refused(Code.Uninitialised));
+        require(address(settings.verifier()) != address(0), Refused(Code.Uninitialised));
     }
 
-    function _active(Client storage client) private view returns (Settings memory settings) {
+    function _active(Client storage client) private view returns (Settings settings) {
         settings = _known(client);
-        require(!settings.frozen, Refused(Code.Frozen));
+        require(!settings.isFrozen(), Refused(Code.Frozen));
     }
 
-    function _trusted(Client storage client, Settings memory settings, Progress memory progress)
-        private
-        view
-        returns (TrustState memory)
-    {
-        return TrustState({
-            epoch: progress.epoch,
-            height: progress.height,
-            timestamp: progress.timestamp,
-            outboxSize: progress.outboxSize,
-            outboxRoot: client.roots[progress.newest],
-            authority: client.authority,
-            smallCommittee: settings.smallCommittee
-        });
+    function _trusted(Client storage client, Settings settings) private view returns (TrustState memory state) {
+        client.progress.fill(state);
+        uint64 size = state.outboxSize;
+        state.outboxRoot = client.maskedRoots[size % HISTORY] ^ _mask(settings, size);
+        state.authority = client.authority;
+        state.smallCommittee = settings.isSmall();
     }
 
-    /// Position in the ring of the outbox of this size: sizes fall with age, so halve the interval of ages.
-    function _find(Client storage client, Progress memory progress, uint64 size) private view returns (uint256) {
-        uint256 low = 0;
-        uint256 high = progress.held;
-        while (low < high) {
-            uint256 age = (low + high) / 2;
-            uint256 position = (progress.newest + HISTORY - age) % HISTORY;
-            uint64 found = client.sizes[position];
-            if (found == size) return position;
-            if (found > size) low = age + 1;
-            else high = age;
+    /// `keccak256(abi.encode(generation, size))`.
+    function _mask(Settings settings, uint64 size) private pure returns (bytes32 mask) {
+        uint16 generation = settings.generation();
+        assembly ("memory-safe") {
+            mstore(0x00, generation)
+            mstore(0x20, size)
+            mask := keccak256(0x00, 0x40)
         }
-        revert Refused(Code.UnknownOutbox);
     }
 }

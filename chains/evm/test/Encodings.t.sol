@@ -32,6 +32,10 @@ contract EncodingFace {
     function requireSigner(bytes32 digest, bytes calldata signature, address signer) external pure {
         Signatures.requireSigner(digest, signature, signer);
     }
+
+    function requireSignerAt(bytes32 digest, bytes calldata signatures, uint256 index, address signer) external view {
+        Signatures.requireSignerAt(digest, signatures, index, signer);
+    }
 }
 
 /// Ids, payloads and statements against the shared vectors.
@@ -205,6 +209,28 @@ contract EncodingsTest is Vectors {
             datasetRoot: word(json, path, ".datasetRoot"),
             locatorHash: word(json, path, ".locatorHash")
         });
+    }
+
+    /// The committee's way through assembly answers as Solidity's own `ecrecover` does, for good and bad signatures.
+    function testFuzz_requireSignerAt_equalsPlainTwin_anySignature(
+        bytes32 digest,
+        bytes32 r,
+        bytes32 s,
+        uint8 v,
+        address signer,
+        bool honest
+    ) public view {
+        if (honest) (v, r, s) = vm.sign(7, digest);
+        if (honest) signer = vm.addr(7);
+        else v = 27 + v % 2;
+        bytes memory signature = abi.encodePacked(r, s, v);
+        (bool plain, bytes memory why) =
+            address(_face).staticcall(abi.encodeCall(_face.requireSigner, (digest, signature, signer)));
+        bytes memory placed = bytes.concat(new bytes(65), signature, hex"ff");
+        (bool fast, bytes memory reason) =
+            address(_face).staticcall(abi.encodeCall(_face.requireSignerAt, (digest, placed, 65, signer)));
+        vm.assertTrue(plain == fast && (fast || !honest), "verdict");
+        vm.assertEq(reason, why, "code");
     }
 
     function _digest(string memory json, string memory input, bytes32 separator)

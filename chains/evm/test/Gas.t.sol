@@ -2,7 +2,9 @@
 pragma solidity 0.8.37;
 
 import {PacketProof} from "../contracts/Inbox.sol";
+import {FinalityStatement} from "../contracts/schemes/cmt1/CommitteeProof.sol";
 import {Link} from "./support/Link.sol";
+import {LogTwin} from "./support/LogTwin.sol";
 import {Evidence} from "./support/Network.sol";
 
 /// What whole transactions cost: every call is a transaction of its own (`isolate`), so slots are cold and the
@@ -42,6 +44,58 @@ contract GasTest is Link {
         bytes memory packed = pack(honest(20));
         inbox.deliver(SOURCE, packed, 213, packets);
         _record("update_and_delivery_1", 170_000, abi.encodeCall(inbox.deliver, (SOURCE, packed, 213, packets)));
+    }
+
+    function test_update_staysBelow181000_twentyOneOfThirtyOne() public {
+        _updateOf("update_21_of_31_consistency_9_nodes", 31, 21, 181_000);
+    }
+
+    function test_update_staysBelow305000_fortyThreeOfSixtyFour() public {
+        _updateOf("update_43_of_64_consistency_9_nodes", 64, 43, 305_000);
+    }
+
+    function test_updateAndEightDeliveries_stayBelow90000Each_oneTransaction() public {
+        for (uint256 i = 0; i < 7; ++i) {
+            sourceExports();
+        }
+        sourceSendsElsewhere(213 - leaves.length);
+        PacketProof[] memory packets = new PacketProof[](8);
+        for (uint256 i = 0; i < 8; ++i) {
+            packets[i] = proven(101 + i);
+        }
+        bytes memory packed = pack(honest(20));
+        inbox.deliver(SOURCE, packed, 213, packets);
+        _record("update_and_delivery_8", 8 * 90_000, abi.encodeCall(inbox.deliver, (SOURCE, packed, 213, packets)));
+    }
+
+    function test_createClient_staysBelow6200000_wholeRing() public {
+        bytes memory genesis = abi.encode(uint64(1), addresses(keys), false);
+        bytes32 source = keccak256("another source");
+        lightClient.create(source, verifier, genesis, MAX_AGE, MAX_DRIFT);
+        _record(
+            "create_client",
+            6_200_000,
+            abi.encodeCall(lightClient.create, (source, verifier, genesis, MAX_AGE, MAX_DRIFT))
+        );
+    }
+
+    function _updateOf(string memory key, uint256 members, uint256 signers, uint256 goal) private {
+        uint256[] memory committee = sortedKeys("large", members);
+        bytes32 source = keccak256("a source with a large committee");
+        bytes memory genesis = abi.encode(uint64(1), addresses(committee), false);
+        lightClient.create(source, verifier, genesis, MAX_AGE, MAX_DRIFT);
+        uint256 known = leaves.length - 1;
+        FinalityStatement memory said = statementAt(10);
+        said.outboxSize = uint64(known);
+        said.outboxRoot = LogTwin.root(LogTwin.prefix(leaves, known));
+        lightClient.update(source, pack(evidence(source, committee, signers, said)));
+        sourceSendsElsewhere(200 - leaves.length);
+        Evidence memory proof = evidence(source, committee, signers, statementAt(20));
+        proof.consistency = LogTwin.consistency(leaves, known);
+        vm.assertEq(proof.consistency.length, 9, "nodes");
+        bytes memory packed = pack(proof);
+        lightClient.update(source, packed);
+        _record(key, goal, abi.encodeCall(lightClient.update, (source, packed)));
     }
 
     /// Also above the floor that EIP-7623 sets by calldata alone, so that floor never decides.

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Inbox, Outcome, PacketProof} from "../contracts/Inbox.sol";
-import {LightClient} from "../contracts/LightClient.sol";
+import {Outcome, PacketProof} from "../contracts/Inbox.sol";
 import {Checkpoint, Checkpoints} from "../contracts/libraries/Checkpoints.sol";
 import {Domains} from "../contracts/libraries/Domains.sol";
-import {Packet, Packets} from "../contracts/libraries/Packets.sol";
+import {Packet} from "../contracts/libraries/Packets.sol";
 import {Code, Refused} from "../contracts/types/Code.sol";
-import {Evidence} from "./support/Network.sol";
+import {LogTwin} from "./support/LogTwin.sol";
 import {Link} from "./support/Link.sol";
 import {
     BombingReceiver,
@@ -131,6 +130,23 @@ contract InboxTest is Link {
         lightClient.finalisedRoot(SOURCE, 7);
         lightClient.finalisedRoot(SOURCE, 8);
         lightClient.finalisedRoot(SOURCE, 263);
+    }
+
+    /// A slot of the ring read for a size that was never finalised gives a root that no proof fits.
+    function test_deliver_refusesRootMismatch_sizeSkippedOneLapLater() public {
+        sourceSendsElsewhere(250);
+        finalise(20);
+        sourceSendsElsewhere(10);
+        finalise(30);
+        bytes32[] memory first = LogTwin.prefix(leaves, 263);
+        PacketProof memory delivery = _honest;
+        delivery.proof = LogTwin.inclusion(first, 3);
+        // 263 = 7 + 256 was skipped; size 7 was finalised and is forgotten.
+        expectRefused(Code.RootMismatch);
+        inbox.deliver(SOURCE, "", 263, batch(delivery));
+        expectRefused(Code.UnknownOutbox);
+        inbox.deliver(SOURCE, "", 7, batch(_honest));
+        vm.assertEq(nextNonce(), 0, "nonce");
     }
 
     function test_deliver_refusesStaleClient_sourceSilent() public {

@@ -13,14 +13,11 @@ struct TrustState {
     bool smallCommittee;
 }
 
-/// What a proof established about the source. `timestamp` is the source's, in seconds.
+/// What a proof established about the source beyond the new state, which has its height, outbox and timestamp: for
+/// schemes that prove something under a finalised block.
 struct Finalised {
-    uint64 height;
     bytes32 blockHash;
     bytes32 stateRoot;
-    uint64 outboxSize;
-    bytes32 outboxRoot;
-    uint64 timestamp;
 }
 
 /// The host's side of a check: its own time in seconds and how far ahead of it a source may be.

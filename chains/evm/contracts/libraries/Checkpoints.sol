@@ -30,6 +30,7 @@ library Checkpoints {
     /// 12 fields, offset of the parents, previous.
     uint256 private constant HEAD_WORDS = 14;
     uint256 private constant OFFSET_WORD = 12;
+    uint256 private constant PREVIOUS_WORD = 13;
     uint256 private constant COUNT_WORD = HEAD_WORDS;
     uint256 private constant U64_MAX = type(uint64).max;
 
@@ -51,25 +52,58 @@ library Checkpoints {
     }
 
     /// The inverse of `encodePayload`, for its one canonical encoding: `abi.decode` would take any offset, trailing
-    /// bytes, and would revert without a code on dirty padding.
+    /// bytes, and would revert without a code on dirty padding. Nothing is copied: the results point into `payload`.
     function decodePayload(bytes calldata payload)
         internal
         pure
-        returns (Checkpoint memory checkpoint, bytes32[] memory parents, bytes32 previous)
+        returns (Checkpoint calldata checkpoint, bytes32[] calldata parents, bytes32 previous)
     {
         require(payload.length <= (HEAD_WORDS + 1 + MAX_PARENTS) * WORD, Refused(Code.Oversize));
-        require(payload.length % WORD == 0, Refused(Code.Malformed));
         require(payload.length >= (HEAD_WORDS + 1) * WORD, Refused(Code.Malformed));
         require(_word(payload, OFFSET_WORD) == HEAD_WORDS * WORD, Refused(Code.Malformed));
-        require(_word(payload, COUNT_WORD) == payload.length / WORD - HEAD_WORDS - 1, Refused(Code.Malformed));
-        require(
-            _word(payload, 2) <= U64_MAX && _word(payload, 4) <= U64_MAX && _word(payload, 7) <= U64_MAX,
-            Refused(Code.Malformed)
-        );
-        (checkpoint, parents, previous) = abi.decode(payload, (Checkpoint, bytes32[], bytes32));
+        // No overflow: the count is multiplied only when it is small; this also refuses lengths that are not whole words.
+        uint256 count = _word(payload, COUNT_WORD);
+        unchecked {
+            require(count <= MAX_PARENTS && payload.length == (HEAD_WORDS + 1 + count) * WORD, Refused(Code.Malformed));
+        }
+        require((_word(payload, 2) | _word(payload, 4) | _word(payload, 7)) <= U64_MAX, Refused(Code.Malformed));
+        previous = bytes32(_word(payload, PREVIOUS_WORD));
+        uint256 parentsAt = (HEAD_WORDS + 1) * WORD;
+        assembly ("memory-safe") {
+            checkpoint := payload.offset
+            parents.offset := add(payload.offset, parentsAt)
+            parents.length := count
+        }
     }
 
-    function _word(bytes calldata payload, uint256 index) private pure returns (uint256) {
-        return uint256(bytes32(payload[index * WORD:]));
+    /// Of a payload that `decodePayload` has taken: the checkpoint's id, the hash of the parents, and a copy of the
+    /// payload. They are hashed where they lie in that copy: `abi.encode` would move every word three times, which was
+    /// 4,000 gas of a delivery.
+    function fingerprint(bytes calldata payload)
+        internal
+        pure
+        returns (bytes32 checkpointId, bytes32 parentsHash, bytes memory copy)
+    {
+        bytes32 typeHash = TYPEHASH;
+        copy = payload;
+        assembly ("memory-safe") {
+            // The length word gives way to the type hash for a moment: keccak(typeHash, 12 fields).
+            mstore(copy, typeHash)
+            checkpointId := keccak256(copy, 0x1a0)
+            mstore(copy, payload.length)
+            // `previous` gives way to the offset in abi.encode(parents): keccak(0x20, count, parents).
+            let head := add(copy, 0x1c0)
+            let previous := mload(head)
+            mstore(head, 0x20)
+            parentsHash := keccak256(head, sub(payload.length, 0x1a0))
+            mstore(head, previous)
+        }
+    }
+
+    /// A word of a payload that is known to be long enough.
+    function _word(bytes calldata payload, uint256 index) private pure returns (uint256 word) {
+        assembly ("memory-safe") {
+            word := calldataload(add(payload.offset, shl(5, index)))
+        }
     }
 }

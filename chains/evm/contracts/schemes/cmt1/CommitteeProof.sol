@@ -69,17 +69,24 @@ library Committees {
     /// Sizes are checked here, so that nothing that reads `encoded` afterwards leaves it.
     function decode(bytes calldata encoded) internal pure returns (CommitteeProof memory proof) {
         require(encoded.length >= HEAD, Refused(Code.Malformed));
+        // The table above, field by field.
         FinalityStatement memory said = proof.statement;
-        said.epoch = _uint64(encoded, 0);
-        said.height = _uint64(encoded, 8);
-        said.blockHash = _word(encoded, 16);
-        said.stateRoot = _word(encoded, 48);
-        said.outboxSize = _uint64(encoded, 80);
-        said.outboxRoot = _word(encoded, 88);
-        said.timestamp = _uint64(encoded, 120);
-        said.nextCommittee = _word(encoded, 128);
+        assembly ("memory-safe") {
+            let start := encoded.offset
+            mstore(said, shr(192, calldataload(start)))
+            mstore(add(said, 0x20), shr(192, calldataload(add(start, 8))))
+            mstore(add(said, 0x40), calldataload(add(start, 16)))
+            mstore(add(said, 0x60), calldataload(add(start, 48)))
+            mstore(add(said, 0x80), shr(192, calldataload(add(start, 80))))
+            mstore(add(said, 0xa0), calldataload(add(start, 88)))
+            mstore(add(said, 0xc0), shr(192, calldataload(add(start, 120))))
+            mstore(add(said, 0xe0), calldataload(add(start, 128)))
+        }
         // What is left of the head ends where this word ends.
-        uint256 counts = uint256(_word(encoded, HEAD - 32));
+        uint256 counts;
+        assembly ("memory-safe") {
+            counts := calldataload(add(encoded.offset, sub(HEAD, 32)))
+        }
         proof.bitmap = uint64(counts >> 48);
         uint256 n = uint8(counts >> 40);
         uint256 k = uint8(counts >> 32);
@@ -186,17 +193,6 @@ library Committees {
                 ++count;
             }
         }
-    }
-
-    /// `bytes32(encoded[index:index + 32])` without its bounds checks, for indices that `decode` has checked.
-    function _word(bytes calldata encoded, uint256 index) private pure returns (bytes32 word) {
-        assembly ("memory-safe") {
-            word := calldataload(add(encoded.offset, index))
-        }
-    }
-
-    function _uint64(bytes calldata encoded, uint256 index) private pure returns (uint64) {
-        return uint64(bytes8(_word(encoded, index)));
     }
 
     /// `count` packed addresses, and `keccak256(abi.encode(epoch, list))`: the list is laid out behind the two words

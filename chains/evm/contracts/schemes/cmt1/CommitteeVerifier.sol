@@ -33,25 +33,18 @@ contract CommitteeVerifier is IFinalityVerifier {
 
     function verify(bytes32 sourceDomain, TrustState calldata state, bytes calldata encoded, Limits calldata limits)
         external
-        pure
+        view
         returns (TrustState memory next, Finalised memory finalised)
     {
         CommitteeProof memory proof = Committees.decode(encoded);
         FinalityStatement memory said = proof.statement;
-        next = state;
-        finalised = Finalised({
-            height: said.height,
-            blockHash: said.blockHash,
-            stateRoot: said.stateRoot,
-            outboxSize: said.outboxSize,
-            outboxRoot: said.outboxRoot,
-            timestamp: said.timestamp
-        });
+        finalised.blockHash = said.blockHash;
+        finalised.stateRoot = said.stateRoot;
         (address[] memory members, bytes32 committee) = proof.members(encoded, state.epoch);
         require(committee == state.authority, Refused(Code.CommitteeMismatch));
         if (_acceptedLast(state, said)) {
             _requireQuorum(sourceDomain, proof, members, encoded);
-            return (next, finalised);
+            return (state, finalised);
         }
         // The statement follows what is known.
         require(said.epoch == state.epoch, Refused(Code.WrongEpoch));
@@ -71,6 +64,7 @@ contract CommitteeVerifier is IFinalityVerifier {
         next.timestamp = said.timestamp;
         next.outboxSize = said.outboxSize;
         next.outboxRoot = said.outboxRoot;
+        next.smallCommittee = state.smallCommittee;
     }
 
     /// Contradictions: two statements for one height, or two roots for one size.
@@ -79,7 +73,7 @@ contract CommitteeVerifier is IFinalityVerifier {
         TrustState calldata state,
         bytes calldata first,
         bytes calldata second
-    ) external pure returns (address[] memory signers) {
+    ) external view returns (address[] memory signers) {
         CommitteeProof memory a = _requireHalf(sourceDomain, state, first);
         CommitteeProof memory b = _requireHalf(sourceDomain, state, second);
         bool oneHeight = a.statement.height == b.statement.height
@@ -98,7 +92,7 @@ contract CommitteeVerifier is IFinalityVerifier {
 
     function _requireHalf(bytes32 sourceDomain, TrustState calldata state, bytes calldata encoded)
         private
-        pure
+        view
         returns (CommitteeProof memory proof)
     {
         proof = Committees.decode(encoded);
@@ -114,7 +108,7 @@ contract CommitteeVerifier is IFinalityVerifier {
         CommitteeProof memory proof,
         address[] memory members,
         bytes calldata encoded
-    ) private pure {
+    ) private view {
         uint256 bitmap = proof.bitmap;
         uint256 count = proof.signatureCount;
         require(bitmap >> members.length == 0, Refused(Code.BitmapMismatch));
@@ -128,7 +122,7 @@ contract CommitteeVerifier is IFinalityVerifier {
         unchecked {
             for (uint256 i = 0; i < members.length; ++i) {
                 if ((bitmap >> i) & 1 == 0) continue;
-                Signatures.requireSigner(digest, signatures[cursor:cursor + Signatures.BYTES], members[i]);
+                Signatures.requireSignerAt(digest, signatures, cursor, members[i]);
                 cursor += Signatures.BYTES;
             }
         }
