@@ -34,7 +34,7 @@ from poft.protocol.merkle import (
     verify_inclusion,
 )
 from poft.protocol.packet import Packet
-from poft.protocol.signatures import CURVE_ORDER, key_address, unsafe_sign_digest
+from poft.protocol.signatures import CURVE_ORDER, key_address, separator, typed_digest, unsafe_sign_digest
 from poft.protocol.statements import (
     Membership,
     Signed,
@@ -150,6 +150,8 @@ def log_cases() -> Iterator[Case]:
         yield inclusion(f"inclusion_index_at_size_{tag}", leaf, size, size, proof, root)
         yield inclusion(f"inclusion_size_zero_{tag}", leaf, index, 0, proof, root)
         yield inclusion(f"inclusion_size_up_{tag}", leaf, index, size + 1, proof, root)
+        yield inclusion(f"inclusion_size_down_{tag}", leaf, index, size - 1, proof, root)
+        yield inclusion(f"inclusion_zero_root_{tag}", leaf, index, size, proof, ZERO32)
         if proof:
             yield inclusion(f"inclusion_truncated_{tag}", leaf, index, size, proof[:-1], root)
             yield inclusion(f"inclusion_reversed_{tag}", leaf, index ^ 1, size, proof, root)
@@ -166,6 +168,15 @@ def log_cases() -> Iterator[Case]:
         [node_hash(leaf_hash(four[2]), leaf_hash(four[3]))],
         log_root(four),
     )
+    yield inclusion(
+        "inclusion_parent_as_leaf",
+        node_hash(left, right),
+        0,
+        2,
+        [node_hash(leaf_hash(four[2]), leaf_hash(four[3]))],
+        log_root(four),
+    )
+    yield inclusion("inclusion_empty_proof_of_root", log_root(four), 0, 1, [], log_root(four))
     yield inclusion(
         "inclusion_swapped_tags",
         four[0],
@@ -184,6 +195,10 @@ def log_cases() -> Iterator[Case]:
             lambda: verify_consistency(m, a, n, b, proof) or {},
         )
 
+    five = log_root(pool[:5])
+    yield consistency("consistency_from_zero_root", 0, ZERO32, 5, five, [])
+    yield consistency("consistency_zero_roots_same_size", 0, ZERO32, 0, ZERO32, [])
+    yield consistency("consistency_from_zero_root_size_one", 1, ZERO32, 5, five, consistency_proof(pool[:5], 1))
     for m, n in (
         (0, 0),
         (0, 5),
@@ -508,6 +523,10 @@ def finality_cases() -> Iterator[Case]:
     yield first_signature("s_order", rsv(r, CURVE_ORDER, v))
     yield first_signature("r_max", rsv(2**256 - 1, low, v))
     yield first_signature("all_zero", bytes(65))
+    yield first_signature("r_on_no_point", rsv(5, low, v))
+    yield first_signature("compact_64", s[0][:32] + (low | (v - 27) << 255).to_bytes(32, "big"))
+    yield first_signature("empty", b"")
+    yield check("signatures_last_one_short", base, replace(good, signatures=(*s[:2], s[2][:64])))
     # Signed something else
     said = good.statement
     member_keys = list(keys.values())[:3]
@@ -518,6 +537,10 @@ def finality_cases() -> Iterator[Case]:
     personal = keccak(b"\x19Ethereum Signed Message:\n32" + said.digest(SOURCE))
     elsewhere = honest(domain=OTHER)
     yield check("signed_other_domain", base, elsewhere)
+    for other_name, other_version in (("PoFT Finality", "2"), ("PoFT Federation", "1")):
+        digest = typed_digest(separator(other_name, other_version, SOURCE), said)
+        name = "version" if other_version == "2" else "name"
+        yield check(f"signed_other_{name}", base, replace(good, signatures=signed_by(digest)))
     yield check("signed_raw_struct_hash", base, replace(good, signatures=signed_by(said.struct_hash())))
     yield check("signed_personal", base, replace(good, signatures=signed_by(personal)))
     yield check(
@@ -561,6 +584,13 @@ def finality_cases() -> Iterator[Case]:
         base,
         replace(good, consistency=(flip(good.consistency[0]), *good.consistency[1:])),
     )
+    # Nothing that was never set is trusted
+    unset = TrustState(0, ZERO32, outbox_root=ZERO32)
+    nobody = replace(good, statement=a_statement(epoch=0), members=(), bitmap=0, signatures=())
+    yield check("unset_state_nobody_signs", unset, nobody)
+    yield check("unset_authority", replace(base, authority=ZERO32), good)
+    zero_root = replace(from_empty, outbox_root=ZERO32)
+    yield check("unset_root_from_size_zero", zero_root, honest(old=0))
     # Hand-over
     nxt = tuple(committee(5, 20))
 
@@ -576,6 +606,9 @@ def finality_cases() -> Iterator[Case]:
     yield hand_over("handover_duplicate", (nxt[0], nxt[0], *nxt[1:]))
     yield hand_over("handover_unsorted", tuple(reversed(nxt)))
     yield hand_over("handover_zero_member", (bytes(20), *nxt))
+    many = (*committee(64), b"\xff" * 20)
+    yield hand_over("handover_64", many[:64])
+    yield hand_over("handover_65", many)
     yield hand_over("handover_other_hash", nxt, filler("other"))
     yield hand_over("handover_wrong_epoch", nxt, committee_hash(1, nxt))
     yield hand_over("handover_members_unasked", nxt, ZERO32)
@@ -675,6 +708,20 @@ def federation_cases() -> Iterator[Case]:
                 {"domain": domain, "type": name, "statement": made.statement, "signature": made.signature},
                 lambda made=made, domain=domain: run(made, domain),  # type: ignore[arg-type]
             )
+    vote = statements["Vote"]
+    raw = sign_statement(signer, SOURCE, vote).signature  # type: ignore[type-var]
+    high = CURVE_ORDER - int.from_bytes(raw[32:64], "big")
+    said = a_statement()
+    for variant, signature in {
+        "high_s": raw[:32] + high.to_bytes(32, "big") + bytes([55 - raw[64]]),
+        "v_29": raw[:64] + bytes([29]),
+        "signed_finality_statement": sign_finality(signer, SOURCE, said),
+    }.items():
+        yield case(
+            f"Vote_{variant}",
+            {"domain": SOURCE, "type": "Vote", "statement": vote, "signature": signature},
+            lambda signature=signature: run(Signed(vote, signature), SOURCE),  # type: ignore[type-var]
+        )
     yield case("federation_id", {"domain": SOURCE, "name": "alpha"}, lambda: {"id": federation})
     yield case("task_id", {"federation": federation, "configDigest": filler("config")}, lambda: {"id": task})
 
@@ -720,7 +767,12 @@ def inbox_cases() -> Iterator[Case]:
     yield with_packet("nonce_max", nonce=2**64 - 1)
     yield with_packet("wrong_version", version=2)
     yield with_packet("wrong_kind_acknowledgement", kind=2)
+    yield with_packet("wrong_kind_governance", kind=3)
     yield with_packet("wrong_kind_unknown", kind=9)
+    yield with_packet("wrong_version_zero", version=0)
+    yield with_packet("own_domain_as_source", source_domain=OTHER)
+    yield with_packet("sent_to_its_source", dest_domain=SOURCE)
+    yield with_packet("dirty_receiver_padding", receiver=b"\1" + RECEIVER[1:])
     yield with_packet("wrong_kind_zero", kind=0)
     yield with_packet("wrong_source", source_domain=filler("d"))
     yield with_packet("wrong_destination", dest_domain=filler("d"))
@@ -744,6 +796,20 @@ def inbox_cases() -> Iterator[Case]:
     yield check("size_up", good, replace(expected, outbox_size=9))
     yield check("size_down", good, replace(expected, outbox_size=3))
     yield check("forged_root", good, replace(expected, outbox_root=flip(root)))
+    yield check("zero_root", good, replace(expected, outbox_root=ZERO32))
+    yield check(
+        "zero_root_one_leaf",
+        PacketProof(packets[2], payload, 0, ()),
+        replace(expected, outbox_size=1, outbox_root=ZERO32),
+    )
+    yield check(
+        "empty_log", replace(good, leaf_index=0, proof=()), replace(expected, outbox_size=0, outbox_root=log_root([]))
+    )
+    yield check(
+        "id_as_root",
+        PacketProof(packets[2], payload, 0, ()),
+        replace(expected, outbox_size=1, outbox_root=packets[2].id),
+    )
 
 
 FILES: dict[str, Callable[[], Iterator[Case]]] = {
