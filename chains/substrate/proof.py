@@ -145,4 +145,6 @@ def compact(value: int) -> bytes:
         return (value << 2).to_bytes(1, "little")
     if value < 1 << 14:
         return (value << 2 | 1).to_bytes(2, "little")
+    if value >= 1 << 30:
+        raise _refused("a number beyond 2^30")
     return (value << 2 | 2).to_bytes(4, "little")

@@ -9,10 +9,12 @@ bytes as text where they happen to be UTF-8: here bytes are always 0x strings.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from hashlib import blake2b
 
 from scalecodec.base import ScaleBytes, ScaleType  # type: ignore[import-untyped]
+from scalecodec.exceptions import RemainingScaleBytesNotEmptyException  # type: ignore[import-untyped]
 from scalecodec.types import GenericStorageEntryMetadata, HexBytes  # type: ignore[import-untyped]
 from substrateinterface import Keypair, SubstrateInterface  # type: ignore[import-untyped]
 
@@ -21,6 +23,9 @@ from poft.protocol.errors import Code, Refused
 from .rpc import Json, Rpc
 
 _PAGE = 1000
+_HEX = re.compile("0x(?:[0-9a-fA-F]{2})*")
+_NO_SCALE = (RemainingScaleBytesNotEmptyException, ValueError, IndexError, KeyError, TypeError, NotImplementedError)
+"""What the codec raises for bytes that are not of a type."""
 
 
 class Metadata(SubstrateInterface):  # type: ignore[misc]  # substrate-interface has no types
@@ -111,7 +116,10 @@ class Runtime:
 
     def decode(self, type_string: str, raw: bytes) -> Json:
         """A SCALE value of a type that the metadata names."""
-        value: Json = self._decoder(type_string, raw).decode()
+        try:
+            value: Json = self._decoder(type_string, raw).decode()
+        except _NO_SCALE as error:
+            raise Refused(Code.Malformed, "storage", f"no {type_string}: {error}") from error
         return value
 
     def stored(self, pallet: str, item: str, raw: bytes | None) -> Json:
@@ -179,7 +187,7 @@ def items(value: Json) -> list[Json]:
 
 def octets(value: Json) -> bytes:
     """Decoded bytes."""
-    if not isinstance(value, str) or not value.startswith("0x"):
+    if not isinstance(value, str) or not _HEX.fullmatch(value):
         raise Refused(Code.Malformed, "storage", f"{value!r} where bytes are due")
     return bytes.fromhex(value[2:])
 

@@ -164,7 +164,7 @@ def refusal(runtime: Runtime, error: bytes) -> Rejected:
 
 def height_of(header: dict[str, Json]) -> int:
     """Height of a header as JSON-RPC shows it."""
-    return int.from_bytes(octets("0x" + str(header["number"])[2:].rjust(16, "0")), "big")
+    return int.from_bytes(octets("0x" + str(header.get("number"))[2:].rjust(16, "0")), "big")
 
 
 def _is_nonce_taken(error: NodeError) -> bool:
