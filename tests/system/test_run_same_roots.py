@@ -104,7 +104,7 @@ def test_ctrl_c_stops_everything_and_the_run_goes_on_later(finished: Played, hal
     before = final_rounds(run)
     for number in (signal.SIGTERM, signal.SIGINT):
         resumed = start("run", halted.file, "--output", run, folder=tmp_path)
-        wait_for(lambda: "starting attestors" in resumed.said(), "services", resumed)
+        wait_for(lambda command=resumed: "starting attestors" in command.said(), "services", resumed)  # type: ignore[misc]
         resumed.signal(number)
         resumed.signal(number)
         assert resumed.wait().code == 130, resumed.said()
