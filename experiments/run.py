@@ -46,6 +46,7 @@ from poft.federation.simulation import Network, Progress
 from poft.federation.task import workspace
 from poft.model.store import ArtifactStore
 from poft.protocol.errors import ChainError, Code, ConfigError, PoftError, Refused, Unreachable
+from poft.protocol.finality import MIN_COMMITTEE
 from poft.topology import relay_plan, topology
 from poft.verification.schemes.cmt1 import CommitteeGenesis
 
@@ -205,7 +206,8 @@ class Run:
                 raise
             members = tuple(attestor.address for attestor in self._attestors[source])
             relay = self._settings.relay
-            genesis = CommitteeGenesis(1, members, small_committee=len(members) < 4)
+            small = len(members) < MIN_COMMITTEE and origin.spec.development
+            genesis = CommitteeGenesis(1, members, small_committee=small)
             chain.create_client(origin.domain, genesis, relay.max_drift, relay.staleness)
 
     # Training
