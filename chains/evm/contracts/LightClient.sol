@@ -29,8 +29,9 @@ contract LightClient is AccessManaged {
     struct Client {
         Settings settings;
         Progress progress;
-        /// Commitment to whoever may convince this client in its epoch.
-        bytes32 authority;
+        /// Commitments to whoever may convince this client, by (generation, epoch); kept, so that evidence against a
+        /// committee that has handed over still freezes.
+        mapping(uint256 generationAndEpoch => bytes32) authorities;
         bytes32[HISTORY] maskedRoots;
     }
 
@@ -77,17 +78,21 @@ contract LightClient is AccessManaged {
         (TrustState memory next,) = settings.verifier()
             .verify(source, state, proof, Limits({time: block.timestamp, maxDrift: settings.maxDrift()}));
         if (next.height == state.height) return;
-        if (next.authority != state.authority) client.authority = next.authority;
+        if (next.epoch != state.epoch) client.authorities[_term(settings, next.epoch)] = next.authority;
         if (next.outboxSize != state.outboxSize) _remember(client, settings, next);
         client.progress = progressOf(next);
         emit ClientUpdated(source, next.height, next.outboxSize, next.outboxRoot);
     }
 
-    /// Freezes a client whose source contradicts itself: two proofs, now or later, that cannot both be true.
+    /// Freezes a client whose source contradicts itself: two proofs of one epoch, the present or an earlier one of this
+    /// generation, that cannot both be true.
     function submitMisbehaviour(bytes32 source, bytes calldata first, bytes calldata second) external {
         Client storage client = _clients[source];
         Settings settings = _active(client);
         TrustState memory state = _trusted(client, settings);
+        state.epoch = settings.verifier().epochOf(first);
+        state.authority = client.authorities[_term(settings, state.epoch)];
+        require(state.authority != 0, Refused(Code.WrongEpoch));
         address[] memory signers = settings.verifier().checkMisbehaviour(source, state, first, second);
         client.settings = settings.freeze();
         emit ClientFrozen(source, state.epoch, signers);
@@ -162,7 +167,7 @@ contract LightClient is AccessManaged {
         Settings settings = settingsOf(verifier, generation, maxAge, maxDrift, state.smallCommittee);
         client.settings = settings;
         client.progress = progressOf(state);
-        client.authority = state.authority;
+        client.authorities[_term(settings, state.epoch)] = state.authority;
         _remember(client, settings, state);
     }
 
@@ -185,8 +190,12 @@ contract LightClient is AccessManaged {
         client.progress.fill(state);
         uint64 size = state.outboxSize;
         state.outboxRoot = client.maskedRoots[size % HISTORY] ^ _mask(settings, size);
-        state.authority = client.authority;
+        state.authority = client.authorities[_term(settings, state.epoch)];
         state.smallCommittee = settings.isSmall();
+    }
+
+    function _term(Settings settings, uint64 epoch) private pure returns (uint256) {
+        return (uint256(settings.generation()) << 64) | epoch;
     }
 
     /// `keccak256(abi.encode(generation, size))`.

@@ -118,6 +118,43 @@ contract LightClientTest is Link {
         _refusedAsFrozen(first);
     }
 
+    function test_submitMisbehaviour_freezes_retiredCommitteesContradiction() public {
+        bytes memory first = pack(honest(15));
+        FinalityStatement memory other = statementAt(15);
+        other.blockHash = keccak256("another block");
+        bytes memory second = pack(evidence(SOURCE, keys, 3, other));
+        FinalityStatement memory said = statementAt(20);
+        said.nextCommittee = committeeHash(2, keys);
+        Evidence memory handOver = evidence(SOURCE, keys, 3, said);
+        handOver.consistency = honest(20).consistency;
+        handOver.nextMembers = addresses(keys);
+        lightClient.update(SOURCE, pack(handOver));
+        lightClient.submitMisbehaviour(SOURCE, first, second);
+        _refusedAsFrozen(first);
+    }
+
+    function test_submitMisbehaviour_refusesWrongEpoch_epochsOfNoOrTwoCommittees() public {
+        FinalityStatement memory later = statementAt(20);
+        later.epoch = 2;
+        bytes memory first = pack(honest(20));
+        bytes memory second = pack(evidence(SOURCE, keys, 4, later));
+        expectRefused(Code.WrongEpoch);
+        lightClient.submitMisbehaviour(SOURCE, second, first);
+        expectRefused(Code.WrongEpoch);
+        lightClient.submitMisbehaviour(SOURCE, first, second);
+    }
+
+    function test_submitMisbehaviour_refusesWrongEpoch_earlierGeneration() public {
+        FinalityStatement memory other = statementAt(20);
+        other.blockHash = keccak256("another block");
+        bytes memory first = pack(honest(20));
+        bytes memory second = pack(evidence(SOURCE, keys, 3, other));
+        lightClient.freeze(SOURCE);
+        lightClient.recover(SOURCE, abi.encode(uint64(2), addresses(keys), false));
+        expectRefused(Code.WrongEpoch);
+        lightClient.submitMisbehaviour(SOURCE, first, second);
+    }
+
     function test_submitMisbehaviour_refusesNotMisbehaviour_honestHistory() public {
         bytes memory first = pack(honest(20));
         sourceSendsElsewhere(1);

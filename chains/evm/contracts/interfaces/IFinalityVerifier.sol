@@ -44,6 +44,9 @@ interface IFinalityVerifier {
         view
         returns (TrustState memory next, Finalised memory finalised);
 
+    /// The epoch that a proof speaks for.
+    function epochOf(bytes calldata proof) external pure returns (uint64);
+
     /// The signers who stand behind both halves of a contradiction in `state.epoch`; `NotMisbehaviour` when there is
     /// none. Both halves must verify on their own.
     function checkMisbehaviour(

@@ -67,6 +67,10 @@ contract CommitteeVerifier is IFinalityVerifier {
         next.smallCommittee = state.smallCommittee;
     }
 
+    function epochOf(bytes calldata encoded) external pure returns (uint64) {
+        return Committees.decode(encoded).statement.epoch;
+    }
+
     /// Contradictions: two statements for one height, or two roots for one size.
     function checkMisbehaviour(
         bytes32 sourceDomain,
