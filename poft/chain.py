@@ -274,7 +274,7 @@ class Chain(Protocol):
         ...
 
     def recover_client(self, source_domain: bytes, genesis: CommitteeGenesis) -> Receipt:
-        """Lifts a freeze with a new trusted committee and a new generation; the accepted outbox stays."""
+        """Lifts a freeze: a committee of a later epoch, a new generation, nothing known of the source; nonces go on."""
         ...
 
     def set_peer(self, peer: Peer) -> Receipt:
