@@ -110,7 +110,14 @@ def _audit_network(
     tick: Callable[[str], None],
 ) -> None:
     space = workspace(settings)
-    status = ledger.chain.task(ledger.task)
+    try:
+        status = ledger.chain.task(ledger.task)
+    except Refused as fault:
+        if fault.code is not Code.UnknownTask:
+            raise
+        words = "this ledger has no task of it: it is not what was trained"
+        report.failures.append(f"{ledger.name}: {Refused(fault.code, 'configuration', words)}")
+        return
     report.equal("config digest", ledger.name, status.task.config_digest, digest(settings))
     own = ledger.chain.checkpoints(ledger.task)
     initial = commit(to_floats(initial_parameters(space.network, settings.seed)))
