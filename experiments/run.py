@@ -45,7 +45,7 @@ from poft.federation import executors
 from poft.federation.simulation import Network, Progress
 from poft.federation.task import workspace
 from poft.model.store import ArtifactStore
-from poft.protocol.errors import ChainError, Code, ConfigError, PoftError, Refused, Unreachable
+from poft.protocol.errors import ArtifactError, ChainError, Code, ConfigError, PoftError, Refused, Unreachable
 from poft.protocol.finality import MIN_COMMITTEE
 from poft.topology import relay_plan, topology
 from poft.verification.schemes.cmt1 import CommitteeGenesis
@@ -360,6 +360,9 @@ def run_experiment(settings: ExperimentSettings, folder: Path, *, fresh: bool, a
         except KeyboardInterrupt:
             journal.say("step", text="interrupted, and stopped; the same command goes on from here")
             raise
+        except OSError as error:
+            what = error.strerror or type(error).__name__
+            raise ArtifactError(f"{error.filename or folder}: {what}. Free space, then start again") from error
         finally:
             run.stop.set()
             # Once more: the interrupt may have come in the midst of stopping.
