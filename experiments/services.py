@@ -69,6 +69,7 @@ class Service:
         self._command = command
         self._process: subprocess.Popen[bytes] | None = None
         self._restarts = 0
+        self._told = False
 
     def start(self) -> None:
         """Starts the process; `wait_ready` waits for it."""
@@ -84,6 +85,7 @@ class Service:
                 stderr=log,
                 start_new_session=True,
             )
+        self._told = False
         (self._folder / "pid").write_text(str(self._process.pid))
 
     def wait_ready(self) -> None:
@@ -141,8 +143,9 @@ class Service:
             return
 
     def terminate(self) -> None:
-        """Asks the process to end; `stop` waits for it."""
-        if self._process is not None and self._process.poll() is None:
+        """Asks the process to end, once: a second signal would cut its farewell short. `stop` waits for it."""
+        if self._process is not None and not self._told and self._process.poll() is None:
+            self._told = True
             self._process.terminate()
 
     def stop(self) -> None:
