@@ -12,12 +12,6 @@ from tests.differential.comparing import Report, compare
 from tests.differential.implementations import Rust, solidity
 
 MUTATIONS = 3000
-UNSETTLED = {
-    # (rule, Python, Rust, Solidity): why they differ; an entry goes when the implementation named is corrected.
-    ("Proven", "CommitteeInvalid", "CommitteeInvalid", "Malformed"): "last epoch: Solidity looks at the epoch first",
-    ("Proven", "BadHandover", "BadHandover", "Malformed"): "last epoch: Solidity has another code",
-    ("Delivery", "Oversize", "Oversize", "revert"): "nonce 2^64-1: Solidity panics where it counts on",
-}
 
 
 @pytest.fixture(scope="module")
@@ -29,11 +23,10 @@ def report() -> Report:
 
 def test_implementations_agree_on_every_mutation(report: Report) -> None:
     print(shown(report, 1.0))
-    found = {kind: difference for kind, difference in report.smallest.items() if kind not in UNSETTLED}
-    assert not found, "\n".join(
+    assert not report.found, "\n".join(
         f"{described(difference.case)}\n  python {difference.python}\n  rust {difference.rust}\n"
         f"  solidity {difference.solidity}"
-        for difference in found.values()
+        for difference in report.found
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from poft.protocol.errors import ConfigError
 from tests.vectors.generate import encode
 
-from .comparing import Disagreement, Report, compare
+from .comparing import UNSETTLED, Disagreement, Report, compare
 from .implementations import ROOT, Rust, solidity
 from .mutate import Case
 
@@ -69,7 +69,11 @@ def main() -> int:
     print(shown(report, seconds))
     for number, found in enumerate(report.smallest.values()):
         path = written(found, OUTPUT, number)
-        print(f"\n{found.kind[0]} {found.case.mutation}: {path.relative_to(ROOT)}\n  python   {found.python}")
+        known = UNSETTLED.get(found.kind)
+        print(
+            f"\n{found.kind[0]} {found.case.mutation}: {path.relative_to(ROOT)}{f' (known: {known})' if known else ''}"
+        )
+        print(f"  python   {found.python}")
         print(f"  rust     {found.rust}\n  solidity {found.solidity}")
     for name, cases in (("accepted forgery", report.forgeries), ("refused", report.refused_honest)):
         for case in sorted(cases, key=lambda case: len(case.question.scale()))[:5]:

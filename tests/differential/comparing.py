@@ -11,6 +11,14 @@ from .implementations import Reply, Rust, Solidity
 from .mutate import Case, mutated, untouched
 from .questions import Answer, ask
 
+UNSETTLED: dict[tuple[str, ...], str] = {
+    # (rule, Python, Rust, Solidity): why they differ; an entry goes when the implementation named is corrected.
+    ("Proven", "CommitteeInvalid", "CommitteeInvalid", "Malformed"): "last epoch: Solidity looks at the epoch first",
+    ("Proven", "BadHandover", "BadHandover", "Malformed"): "last epoch: Solidity has another code",
+    ("Delivery", "Oversize", "Oversize", "revert"): "nonce 2^64-1: Solidity panics where it counts on",
+}
+"""Kinds of disagreement that are known. None of them accepts anything."""
+
 BATCH = 250
 """Cases in one process of Rust and one eth_call: a few hundred kilobytes each way."""
 _HONEST_EVERY = 10
@@ -47,9 +55,14 @@ class Report:
     smallest: dict[tuple[str, ...], Disagreement] = field(default_factory=dict)
 
     @property
+    def found(self) -> list[Disagreement]:
+        """The smallest of each kind that is not known."""
+        return [difference for kind, difference in self.smallest.items() if kind not in UNSETTLED]
+
+    @property
     def clean(self) -> bool:
-        """No disagreement, no forgery taken, nothing honest refused."""
-        return not (self.disagreements or self.forgeries or self.refused_honest)
+        """No new disagreement, no forgery taken, nothing honest refused."""
+        return not (self.found or self.forgeries or self.refused_honest)
 
 
 def compare(rust: Rust, solidity: Solidity, mutations: int, seed: int) -> Report:

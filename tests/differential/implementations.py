@@ -101,9 +101,9 @@ def _reply(answer: bytes) -> Reply:
 
 
 @contextmanager
-def solidity() -> Iterator[Solidity]:
-    """Compiles the harness, starts anvil, deploys; ends anvil afterwards."""
-    folder = ROOT / "chains" / "evm"
+def solidity(root: Path = ROOT) -> Iterator[Solidity]:
+    """Compiles the harness of this checkout, starts anvil, deploys; ends anvil afterwards."""
+    folder = root / "chains" / "evm"
     forge = ROOT / "node_modules" / ".bin" / "forge"
     if not forge.exists():
         raise ConfigError("forge is not installed", "run make setup")
