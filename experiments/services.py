@@ -92,8 +92,7 @@ class Service:
         """Returns when /health answers.
 
         Raises:
-            ConfigError: the process ended; its last words are in the message.
-            Unreachable: it did not answer in time.
+            ConfigError, Unreachable: as `check`; or it did not answer in time.
         """
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
@@ -107,15 +106,24 @@ class Service:
         raise Unreachable(f"{self.name} did not answer within {START_SECONDS:.0f} s; see {self._folder / 'log'}")
 
     def check(self) -> None:
-        """Raises `ConfigError` when the process has ended by itself."""
-        if (status := self._ended()) is not None:
+        """Returns when the process runs, or was not started.
+
+        Raises:
+            ConfigError: it ended because of what it was told.
+            Unreachable: it was killed, or its chain or its disk failed it.
+        """
+        if (status := self._ended()) is None:
+            return
+        if status in (EXIT_REFUSED, EXIT_CONFIG):
             raise ConfigError(self._obituary(status), f"Log: {self._folder}/log")
+        raise Unreachable(f"{self._obituary(status)}. Log: {self._folder}/log")
 
     def revive(self) -> str | None:
         """Starts the process again if it was killed or gave up; what happened, in words, or None when it runs.
 
         Raises:
-            ConfigError: what ended it would end it again, or it has been started again too often.
+            ConfigError: what ended it would end it again.
+            Unreachable: it has been started again too often.
         """
         if (status := self._ended()) is None:
             return None
@@ -132,8 +140,8 @@ class Service:
     def _obituary(self, status: int) -> str:
         if status < 0:
             return f"{self.name} was ended by {signal.Signals(-status).name}"
-        lines = (self._folder / "log").read_text(errors="replace").strip().splitlines()[-3:]
-        return f"{self.name} ended with status {status}: {' / '.join(lines)}"
+        words = (self._folder / "log").read_text(errors="replace").strip().splitlines() or [""]
+        return f"{self.name} ended with status {status}: {words[-1].removeprefix('poft: ')}"
 
     def kick(self) -> None:
         """Asks the service to look at its chains now; a service that is busy will look anyway."""

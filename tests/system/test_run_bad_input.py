@@ -8,6 +8,7 @@ import re
 import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -223,16 +224,24 @@ class Disk:
 
     place: Path
 
-    def grow(self, size: str) -> None:
-        subprocess.run(["mount", "-o", f"remount,size={size}", self.place], check=True)
+    @property
+    def ballast(self) -> Path:
+        return self.place / "ballast"
+
+    def fill(self) -> None:
+        """Takes whatever room is left, to the last block."""
+        with self.ballast.open("wb", buffering=0) as file, suppress(OSError):
+            while True:
+                file.write(bytes(4096))
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
-    """A megabyte, mounted where a run keeps its artifacts."""
-    place = tmp_path / "run" / "store"
-    place.mkdir(parents=True)
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", place], capture_output=True, check=False)
+    """A place with room for one run."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "none", place]
+    mounted = subprocess.run(mount, capture_output=True, check=False)
     if mounted.returncode != 0:
         pytest.skip(f"only root may mount the small file system that fills up here: {mounted.stderr.decode().strip()}")
     yield Disk(place)
@@ -240,13 +249,16 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 
 
 def test_full_disk_loses_nothing(finished: Played, disk: Disk, tmp_path: Path) -> None:
-    run, file = tmp_path / "run", experiment(tmp_path)
-    command = poft("run", file, "--output", run, folder=tmp_path)
-    assert command.code == UNREACHABLE
-    assert "ENOSPC: no room. Free space, or point the store at another place" in command.complaint()
-    assert final_rounds(run) > 0 and not (run / "report.json").exists()
+    """Under chains, stores, services and journal alike. What had become final before is not done again."""
+    run, file = disk.place / "run", experiment(tmp_path)
+    command = start("run", file, "--output", run, folder=tmp_path)
+    wait_for(lambda: final_rounds(run) >= 1, "a final round", command)
+    disk.fill()
+    assert command.wait().code == UNREACHABLE, command.said()
+    assert re.search("No space left|no room|disk is full", command.complaint())
+    assert not (run / "report.json").exists()
     command.nothing_left()
-    disk.grow("64m")
+    disk.ballast.unlink()
     command = poft("run", file, "--output", run, folder=tmp_path)
     assert command.code == 0, command.said()
     assert roots(run) == roots(finished.folder)

@@ -68,7 +68,7 @@ def test_a_service_that_is_killed_again_and_again_ends_the_run(tmp_path: Path) -
         for process in family(command, ["relayer-0"]):
             kill(process)
         time.sleep(0.05)
-    assert command.code == 2
+    assert command.code == 3
     assert "relayer-0 was ended by SIGKILL. Log: " in command.complaint()
     command.nothing_left()
 
