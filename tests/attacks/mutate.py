@@ -43,6 +43,7 @@ PYTHON_TESTS = (
     "tests/attacks/test_packet.py",
     "tests/attacks/test_committee.py",
     "tests/attacks/test_bridges.py",
+    "tests/attacks/test_bounds.py",
     "tests/unit/test_protocol.py",
     "tests/unit/test_vectors.py",
     "tests/unit/test_merkle_properties.py",

@@ -34,7 +34,7 @@ from poft.protocol.merkle import (
     verify_inclusion,
 )
 from poft.protocol.packet import Packet
-from poft.protocol.signatures import CURVE_ORDER, key_address, separator, typed_digest, unsafe_sign_digest
+from poft.protocol.signatures import CURVE_ORDER, key_address, recover, separator, typed_digest, unsafe_sign_digest
 from poft.protocol.statements import (
     Membership,
     Signed,
@@ -176,6 +176,13 @@ def log_cases() -> Iterator[Case]:
         [node_hash(leaf_hash(four[2]), leaf_hash(four[3]))],
         log_root(four),
     )
+    # The longest paths: the first leaf of the largest log is a left child on every level.
+    path = [filler("node", i) for i in range(64)]
+    largest = left
+    for sibling in path:
+        largest = node_hash(largest, sibling)
+    yield inclusion("inclusion_0_of_2_64_minus_1", four[0], 0, 2**64 - 1, path, largest)
+    yield inclusion("inclusion_0_of_2_64_minus_1_padded", four[0], 0, 2**64 - 1, [*path, ZERO32], largest)
     yield inclusion("inclusion_empty_proof_of_root", log_root(four), 0, 1, [], log_root(four))
     yield inclusion(
         "inclusion_swapped_tags",
@@ -195,6 +202,8 @@ def log_cases() -> Iterator[Case]:
             lambda: verify_consistency(m, a, n, b, proof) or {},
         )
 
+    yield consistency("consistency_1_to_2_64_minus_1", 1, left, 2**64 - 1, largest, path)
+    yield consistency("consistency_2_64_minus_1_to_itself", 2**64 - 1, largest, 2**64 - 1, largest, [])
     five = log_root(pool[:5])
     yield consistency("consistency_from_zero_root", 0, ZERO32, 5, five, [])
     yield consistency("consistency_zero_roots_same_size", 0, ZERO32, 0, ZERO32, [])
@@ -331,6 +340,7 @@ def checkpoint_cases() -> Iterator[Case]:
     def u(n: int) -> bytes:
         return n.to_bytes(32, "big")
 
+    eight = tuple(filler("parent", i) for i in range(8))
     bad = {
         "payload_honest": honest,
         "payload_empty": b"",
@@ -348,6 +358,7 @@ def checkpoint_cases() -> Iterator[Case]:
         "payload_dirty_samples": words((7, u(2**64))),
         "payload_other_parent": words((15, filler("parent", 9))),
         "payload_parents_swapped": words((15, parents[1]), (16, parents[0])),
+        "payload_eight_parents": CheckpointPayload(a_checkpoint(4, eight), eight, filler("previous")).encode(),
         "payload_nine_parents": honest[: 14 * 32] + u(9) + b"".join(filler("parent", i) for i in range(9)),
     }
     for name, data in bad.items():
@@ -523,6 +534,20 @@ def finality_cases() -> Iterator[Case]:
     yield first_signature("s_order", rsv(r, CURVE_ORDER, v))
     yield first_signature("r_max", rsv(2**256 - 1, low, v))
     yield first_signature("all_zero", bytes(65))
+    # Both faults at once: ranges are looked at first.
+    yield first_signature("r_zero_high_s", rsv(0, CURVE_ORDER - low, v))
+    yield first_signature("r_order_high_s", rsv(CURVE_ORDER, CURVE_ORDER - low, v))
+    # x = 2 + n is on the curve, so that a library which takes recovery ids 2 and 3 finds a key.
+    yield first_signature("v_29_recovers", rsv(2, low, 29))
+    yield first_signature("v_30_recovers", rsv(2, low, 30))
+    # The largest low s: whoever signed is the committee.
+    alone = a_statement()
+    edge = rsv(r, CURVE_ORDER // 2, v)
+    one = (recover(alone.digest(SOURCE), edge),)
+    by_one = CommitteeProof(alone, one, 1, (edge,), (), good.consistency)
+    yield check("signature_s_half_order", trusted(one, small=True), by_one)
+    above = replace(by_one, signatures=(rsv(r, CURVE_ORDER // 2 + 1, v),))
+    yield check("signature_s_above_half_order", trusted(one, small=True), above)
     yield first_signature("r_on_no_point", rsv(5, low, v))
     yield first_signature("compact_64", s[0][:32] + (low | (v - 27) << 255).to_bytes(32, "big"))
     yield first_signature("empty", b"")
@@ -796,6 +821,14 @@ def inbox_cases() -> Iterator[Case]:
     yield check("size_up", good, replace(expected, outbox_size=9))
     yield check("size_down", good, replace(expected, outbox_size=3))
     yield check("forged_root", good, replace(expected, outbox_root=flip(root)))
+    largest = bytes(4096)
+    bound = a_packet(2, largest)
+    path = tuple(filler("node", i) for i in range(64))
+    top = leaf_hash(bound.id)
+    for sibling in path:
+        top = node_hash(top, sibling)
+    at_bounds = replace(expected, outbox_size=2**64 - 1, outbox_root=top)
+    yield check("payload_and_proof_at_bounds", PacketProof(bound, largest, 0, path), at_bounds)
     yield check("zero_root", good, replace(expected, outbox_root=ZERO32))
     yield check(
         "zero_root_one_leaf",
