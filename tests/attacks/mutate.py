@@ -257,11 +257,21 @@ def judged(mutants: list[Mutant], language: str, workers: int) -> Iterator[Fate]
                 path.write_text(before, encoding="utf-8")
                 folders.put(folder)
 
-        for file in {mutant.file for mutant in mutants} if language == "solidity" else {mutants[0].file}:
-            unchanged = run(Mutant(file, 0, "unchanged", (ROOT / file).read_text(encoding="utf-8")))
-            if unchanged.killer:
-                raise SystemExit(f"the tests fail without a mutation: {file}: {unchanged.killer}")
+        unchanged = folders.get()
+        for killer in _baseline(unchanged, language, {mutant.file for mutant in mutants}):
+            if killer:
+                raise SystemExit(f"the tests fail without a mutation: {killer}")
+        folders.put(unchanged)
         yield from pool.map(run, mutants)
+
+
+def _baseline(folder: Path, language: str, files: set[str]) -> Iterator[str]:
+    """What each suite says about the checkout as it is."""
+    if language == "python":
+        yield python_fate(folder, Mutant("", 0, "", ""))
+        return
+    for name in dict.fromkeys(name for file in sorted(files) for name in SOLIDITY_FILES[file]):
+        yield _forge(folder, name) if name else _parity(folder)
 
 
 def main() -> int:

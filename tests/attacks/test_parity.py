@@ -11,6 +11,7 @@ from tests.differential.__main__ import described, shown
 from tests.differential.comparing import Report, compare
 from tests.differential.implementations import Rust, solidity
 
+pytestmark = pytest.mark.devnet
 MUTATIONS = 3000
 
 
