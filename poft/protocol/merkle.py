@@ -71,6 +71,76 @@ def log_root(leaves: Iterable[bytes]) -> bytes:
     return frontier(leaves).root
 
 
+class Log:
+    """A log that keeps every perfect subtree, so that a proof for any of its sizes costs O(log n) hashes.
+
+    `_rows[k][i]` is the root of the leaves [i·2^k, (i+1)·2^k): about two nodes a leaf.
+    """
+
+    def __init__(self, leaves: Iterable[bytes] = ()) -> None:
+        self._rows: list[list[bytes]] = [[]]
+        for data in leaves:
+            self.append(data)
+
+    def __len__(self) -> int:
+        return len(self._rows[0])
+
+    def append(self, data: bytes) -> None:
+        """One more leaf. Amortised O(1) hashes."""
+        self._rows[0].append(leaf_hash(data))
+        level, size = 0, len(self)
+        while not size & 1:
+            row = self._rows[level]
+            size, level = size >> 1, level + 1
+            if level == len(self._rows):
+                self._rows.append([])
+            self._rows[level].append(node_hash(row[-2], row[-1]))
+
+    def root(self, size: int) -> bytes:
+        """Root of the log of the first `size` leaves; `Refused(IndexOutOfRange)` when there are fewer."""
+        if not 0 <= size <= len(self):
+            raise Refused(Code.IndexOutOfRange, "size", f"{size} of {len(self)}")
+        return self._node((size - 1).bit_length(), 0, size) if size else EMPTY_ROOT
+
+    def inclusion_path(self, index: int, size: int) -> list[bytes]:
+        """`inclusion_path` of leaf `index` in the log of the first `size` leaves."""
+        if not 0 <= index < size <= len(self):
+            raise Refused(Code.IndexOutOfRange, "index", f"{index} of {size} of {len(self)}")
+        path, last, level = [], size - 1, 0
+        while last:
+            if (sibling := index ^ 1) <= last:
+                path.append(self._node(level, sibling, size))
+            index, last, level = index >> 1, last >> 1, level + 1
+        return path
+
+    def consistency_path(self, from_size: int, size: int) -> list[bytes]:
+        """`consistency_path` from the first `from_size` leaves to the first `size`."""
+        if not 0 <= from_size <= size <= len(self):
+            raise Refused(Code.IndexOutOfRange, "fromSize", f"{from_size} of {size} of {len(self)}")
+        if from_size in (0, size):
+            return []
+        path: list[bytes] = []
+        index, last, level = from_size - 1, size - 1, 0
+        while index & 1:
+            index, last, level = index >> 1, last >> 1, level + 1
+        if index:
+            path.append(self._node(level, index, size))
+        while last:
+            if (sibling := index ^ 1) <= last:
+                path.append(self._node(level, sibling, size))
+            index, last, level = index >> 1, last >> 1, level + 1
+        return path
+
+    def _node(self, level: int, index: int, size: int) -> bytes:
+        """Node `index` of a level in the log of `size` leaves; only the last one of a level can be imperfect."""
+        if (index + 1) << level <= size:
+            return self._rows[level][index]
+        left = self._node(level - 1, 2 * index, size)
+        if (2 * index + 1) << (level - 1) >= size:
+            return left
+        return node_hash(left, self._node(level - 1, 2 * index + 1, size))
+
+
 def _levels(nodes: Sequence[bytes]) -> list[list[bytes]]:
     """All levels of the tree above these nodes; an odd last node is carried up unchanged (RFC 9162 2.1.1)."""
     levels = [list(nodes)]

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from poft.protocol.errors import Code, Refused
 from poft.protocol.merkle import (
+    Log,
     consistency_length,
     consistency_proof,
     frontier,
@@ -111,3 +112,32 @@ def test_frontier_has_the_root_of_the_tree(leaves: list[bytes]) -> None:
         row = [node_hash(*row[i : i + 2]) if i + 1 < len(row) else row[i] for i in range(0, len(row), 2)]
     if row:
         assert log.root == row[0]
+
+
+@given(st.lists(st.binary(max_size=4), max_size=70), st.data())
+def test_log_that_keeps_its_nodes_gives_the_proofs_of_the_whole_tree(leaves: list[bytes], data: st.DataObject) -> None:
+    log = Log(leaves)
+    size = data.draw(st.integers(0, len(leaves)))
+    prefix = leaves[:size]
+    assert log.root(size) == log_root(prefix)
+    start = data.draw(st.integers(0, size))
+    assert log.consistency_path(start, size) == consistency_proof(prefix, start)
+    if size:
+        index = data.draw(st.integers(0, size - 1))
+        assert log.inclusion_path(index, size) == inclusion_proof(prefix, index)
+
+
+def test_log_that_keeps_its_nodes_refuses_sizes_beyond_its_end() -> None:
+    log = Log([b"a", b"b"])
+    for ask in (
+        lambda: log.root(3),
+        lambda: log.root(-1),
+        lambda: log.inclusion_path(2, 2),
+        lambda: log.inclusion_path(0, 3),
+        lambda: log.inclusion_path(-1, 2),
+        lambda: log.consistency_path(2, 1),
+        lambda: log.consistency_path(1, 3),
+    ):
+        with pytest.raises(Refused) as refused:
+            ask()
+        assert refused.value.code is Code.IndexOutOfRange
