@@ -49,7 +49,7 @@ from .records import (
     typed,
 )
 from .rpc import NodeError, Rpc, quantity
-from .sending import Payer
+from .sending import Payer, fee_bound
 
 FINALIZED = -1
 """`ChainSpec.confirmations` for a chain that has finality of its own: its `finalized` tag."""
@@ -216,8 +216,8 @@ class EvmChain:
         return self._send("Federation", "setMembers", membership_tuples(statements))
 
     def task(self, task: bytes) -> TaskStatus:
-        config, last_final, last_final_round, round, attempt = self._task(task)
-        phase = Phase.NONE if round == 0 else Phase(typed(int, self._round(task, round, attempt)[0]))
+        config, last_final, last_final_round, round = self._task(task)
+        phase = Phase.NONE if round == 0 else Phase(typed(int, self._round(task, round)[0]))
         return TaskStatus(Task(*config), round, phase, last_final_round, last_final)
 
     def round(self, task: bytes, round: int) -> RoundRecord:
@@ -225,24 +225,23 @@ class EvmChain:
         started = self._history.events("Federation", "RoundStarted", task, round.to_bytes(32, "big"))
         if not started:
             raise Refused(Code.WrongRound, "round", f"round {round} was not started")
-        start = started[-1].arguments
-        attempt, height = typed(int, start["attempt"]), typed(int, start["startBlock"])
-        state = self._round(task, round, attempt)
+        start = started[0].arguments
+        height = typed(int, start["startBlock"])
+        state = self._round(task, round)
         phase, phase_block, accepted = Phase(typed(int, state[0])), typed(int, state[4]), typed(int, state[7])
         seats = self._read("Federation", "memberSet", start["memberSet"])[0]
-        final = self._history.attempt_events("RoundFinal", task, round, attempt)
+        final = self._history.round_events("RoundFinal", task, round)
         return RoundRecord(
             round=round,
-            attempt=attempt,
             phase=phase,
             start_height=height,
             deadline=phase_block + Task(*config).phase_blocks,
             members=tuple(self._members(seats, height)),
             steps=tuple(cast(Sequence[int], start["steps"])),
-            updates=self._history.updates(task, round, attempt),
-            verdicts=self._history.verdicts(task, round, attempt),
+            updates=self._history.updates(task, round),
+            verdicts=self._history.verdicts(task, round),
             accepted=accepted,
-            votes=self._history.votes(task, round, attempt),
+            votes=self._history.votes(task, round),
             checkpoint=typed(bytes, final[0].arguments["checkpointId"]) if final else _ZERO32,
         )
 
@@ -282,21 +281,21 @@ class EvmChain:
 
     def _send(self, contract: str, function: str, *arguments: object) -> Receipt:
         if self._payer is None:
-            self._payer = Payer(self._rpc, self._spec.key)
+            self._payer = Payer(self._rpc, self._spec.key, fee_bound(self._spec.deployment))
         data = artifact(contract).call(function, *arguments)
         return self._payer.send(self._spec.deployment[contract], data).receipt
 
-    def _task(self, task: bytes) -> tuple[tuple[bytes, int, int, int, int, int], bytes, int, int, int]:
+    def _task(self, task: bytes) -> tuple[tuple[bytes, int, int, int, int, int], bytes, int, int]:
         record = self._read("Federation", "taskState", task)[0]
-        config, last_final, last_final_round, round, attempt = cast(
-            tuple[tuple[bytes, int, int, int, int, int], bytes, int, int, int], record
+        config, last_final, last_final_round, round = cast(
+            tuple[tuple[bytes, int, int, int, int, int], bytes, int, int], record
         )
         if last_final == _ZERO32:
             raise Refused(Code.UnknownTask, "task", f"0x{task.hex()}")
-        return config, last_final, last_final_round, round, attempt
+        return config, last_final, last_final_round, round
 
-    def _round(self, task: bytes, round: int, attempt: int) -> Values:
-        return cast(Values, self._read("Federation", "roundState", task, round, attempt)[0])
+    def _round(self, task: bytes, round: int) -> Values:
+        return cast(Values, self._read("Federation", "roundState", task, round)[0])
 
     def _members(self, seats: object, height: int) -> list[Member]:
         keys = self._history.encryption_keys(height)

@@ -4,11 +4,16 @@ A transaction is estimated first, which runs it: a refusal comes back then, with
 Sent, it is waited for; when it stays out of a block for `REPLACE_SECONDS` (fees rose, or it was dropped), it is sent
 again under the same nonce for a quarter more. The nonce is always the account's count on the ledger, so what an earlier
 process left in the pool is replaced and nothing queues behind it. A payer's key belongs to one process.
+
+What a unit of gas costs is the endpoint's word, and an endpoint may lie: more than `MAX_FEE_WEI`, or the deployment's
+`maxFeePerGas`, is never offered.
 """
 
 from __future__ import annotations
 
+import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -27,9 +32,24 @@ REPLACE_SECONDS = 20.0
 GIVE_UP_SECONDS = 180.0
 """Eight replacements, 6 times the first fee."""
 
+MAX_FEE_WEI = 500 * 10**9
+"""The most that is offered for a unit of gas, 500 gwei: a delivery of 170,000 gas then costs at most 0.085 coins."""
+MAX_FEE = "maxFeePerGas"
+"""Key in a deployment of another bound in wei (0x hex), for chains on which gas costs more, or less."""
+
 _BUMP = (5, 4)
 _PRIORITY_WEI = 10**9
 _POLL_FIRST, _POLL_LONGEST = 0.001, 0.5
+
+
+def fee_bound(deployment: Mapping[str, str]) -> int:
+    """The most that is offered for a unit of gas; `ConfigError` when the deployment's bound cannot be read."""
+    text = deployment.get(MAX_FEE)
+    if text is None:
+        return MAX_FEE_WEI
+    if not re.fullmatch(r"0x[0-9a-fA-F]{1,32}", text) or int(text, 16) == 0:
+        raise ConfigError(f"{MAX_FEE} {text!r} is not an amount of wei", f'Write it as 0x hex: "{MAX_FEE_WEI:#x}"')
+    return int(text, 16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +63,14 @@ class Mined:
 class Payer:
     """An account that pays on one endpoint."""
 
-    def __init__(self, rpc: Rpc, key: str) -> None:
+    def __init__(self, rpc: Rpc, key: str, bound: int = MAX_FEE_WEI) -> None:
         if not key:
             raise ConfigError("this chain's spec has no key", "Set `key` to send transactions")
         try:
             self._account: LocalAccount = Account.from_key(key)
         except Exception as error:  # eth-keys raises its own ValidationError, binascii.Error and ValueError
             raise ConfigError("the key is not a private key of 32 bytes", "Write it as 0x and 64 digits") from error
-        self._rpc = rpc
+        self._rpc, self._bound = rpc, bound
         self._chain_id = rpc.number("eth_chainId")
 
     @property
@@ -62,7 +82,8 @@ class Payer:
         """Sends a transaction and waits until it is in a block; `to` is None for a contract's creation.
 
         Raises:
-            Rejected: the ledger refuses it (nothing was sent), or it failed in a block after all.
+            Rejected: the ledger refuses it, the endpoint's fee is above the bound (nothing was sent), or it failed
+                in a block after all.
             Unreachable: the node does not answer, or no block takes it.
         """
         while True:
@@ -109,8 +130,9 @@ class Payer:
                 return None
             if now - started > GIVE_UP_SECONDS:
                 raise Unreachable(f"{self._rpc.url}: no block took {transaction} in {GIVE_UP_SECONDS:.0f} s")
-            if now - attempt > REPLACE_SECONDS:
-                fees = {name: fee * _BUMP[0] // _BUMP[1] + 1 for name, fee in fees.items()}
+            raised = _raised(fees)
+            if now - attempt > REPLACE_SECONDS and max(raised.values()) <= self._bound:
+                fees = raised
                 transaction, size = self._submit(to, data, value, nonce, gas, fees)
                 sent[transaction], attempt = size, now
             time.sleep(pause)
@@ -139,19 +161,33 @@ class Payer:
                     return own_hash, len(raw)
                 if "underpriced" not in words:
                     raise refusal(error) from error
-            fees.update({name: fee * _BUMP[0] // _BUMP[1] + 1 for name, fee in fees.items()})
+            fees.update(_raised(fees))
+            self._check(fees)
         raise ChainError(f"{self._rpc.url} calls every fee too low, the last was {fees}")
 
     def _fees(self) -> dict[str, int]:
         head = self._rpc.record("eth_getBlockByNumber", "latest", False)
         base = head.get("baseFeePerGas") if head else None
         if base is None:
-            return {"gasPrice": self._rpc.number("eth_gasPrice")}
+            return self._check({"gasPrice": self._rpc.number("eth_gasPrice")})
         # Twice the base fee outlasts six full blocks.
-        return {"maxFeePerGas": 2 * quantity(base) + _PRIORITY_WEI, "maxPriorityFeePerGas": _PRIORITY_WEI}
+        return self._check({"maxFeePerGas": 2 * quantity(base) + _PRIORITY_WEI, "maxPriorityFeePerGas": _PRIORITY_WEI})
+
+    def _check(self, fees: dict[str, int]) -> dict[str, int]:
+        """`fees`; `Rejected` when they are above the bound, so that a lying endpoint cannot empty the account."""
+        if (asked := max(fees.values())) > self._bound:
+            raise Rejected(
+                f"{self._rpc.url} asks for {asked} wei a unit of gas, more than {self._bound}; if that is the price,"
+                f" set {MAX_FEE} (0x hex) in the chain's deployment"
+            )
+        return fees
 
     def _count(self) -> int:
         return self._rpc.number("eth_getTransactionCount", self.address, "latest")
+
+
+def _raised(fees: Mapping[str, int]) -> dict[str, int]:
+    return {name: fee * _BUMP[0] // _BUMP[1] + 1 for name, fee in fees.items()}
 
 
 def _mined(record: Object, sent_bytes: int) -> Mined:
