@@ -86,9 +86,12 @@ class Attestor:
         first = first_height(final, self.seen, settings.catch_up)
         if first > final:
             return
-        hand_over = settings.hand_over
-        changed = chain.outbox_heights(first, final)
-        for height in due_heights(changed, first, final, settings.every, hand_over.height if hand_over else None):
+        hand_over = settings.hand_over.height if settings.hand_over else None
+        due = due_heights(chain.outbox_heights(first, final), first, final, settings.every, hand_over)
+        if hand_over is not None and self.seen < hand_over < first:
+            # Without a quorum for this one statement the old committee could hand over to nobody, ever.
+            due.insert(0, hand_over)
+        for height in due:
             made = self._attest(chain, height)
             self.seen = height
             yield made

@@ -95,6 +95,24 @@ def test_hand_over_is_signed_at_its_height_and_the_next_epoch_follows(tmp_path: 
     assert terms_at(9, 1, None).epoch == 1
 
 
+def test_hand_over_that_was_missed_for_long_is_signed_first(tmp_path: Path) -> None:
+    """Down for more blocks than it catches up: it skips the others, but not the hand-over, also after a restart."""
+    hand_over = HandOver(height=3, members=tuple("0x" + m.hex() for m in OTHER_MEMBERS))
+    chain = Source()
+    chain.emit(b"one")
+    changes = {"every": 2, "catch_up": 4, "hand_over": hand_over}
+    assert heights(attestor(tmp_path / "a", **changes), chain) == [1]
+    chain.emit(b"two")
+    chain.quiet(98)
+    made = attestor(tmp_path / "a", **changes)
+    chain.fault = Refused(Code.NotFinal, "the node dropped this state")
+    refused(Code.NotFinal, lambda: heights(made, chain))
+    chain.fault = None
+    signed = list(made.step(cast(Chain, chain)))
+    assert [(s.statement.height, s.statement.epoch) for s in signed] == [(3, 1), (98, 2), (100, 2)]
+    assert signed[0].next_members == OTHER_MEMBERS
+
+
 # --- abstaining ------------------------------------------------------------------------------------------------------
 
 
