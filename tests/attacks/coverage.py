@@ -245,7 +245,10 @@ SECTION_11: dict[str, dict[str, Case]] = {
         ),
         "evidence of a retired epoch": Case(
             ("finality:misbehaviour_retired_epoch=CommitteeMismatch",),
-            on_ledgers((), ("bridge.evidence_of_a_retired_epoch_still_freezes",)),
+            on_ledgers(
+                ("LightClient.test_submitMisbehaviour_freezes_retiredCommitteesContradiction",),
+                ("bridge.evidence_of_a_retired_epoch_still_freezes",),
+            ),
         ),
         "update while frozen, uninitialised, halted": Case(
             ("finality:unset_*=CommitteeMismatch|InconsistentLog",),
