@@ -37,12 +37,20 @@ def certified(
     domain: bytes, state: TrustState, members: Sequence[bytes], pages: Iterable[Sequence[Attestation]]
 ) -> Iterator[Certified]:
     """The statements of the state's epoch that a quorum signed and that could follow it, newest first."""
+    for found in all_certified(domain, state.epoch, members, pages):
+        if found.statement.height > state.height and found.statement.outbox_size >= state.outbox_size:
+            yield found
+
+
+def all_certified(
+    domain: bytes, epoch: int, members: Sequence[bytes], pages: Iterable[Sequence[Attestation]]
+) -> Iterator[Certified]:
+    """The statements of an epoch that a quorum signed, newest first, whatever a destination accepted."""
     groups: dict[Finality, list[Attestation]] = {}
     for page in pages:
         for attestation in page:
-            said = attestation.statement
-            if said.epoch == state.epoch and said.height > state.height and said.outbox_size >= state.outbox_size:
-                groups.setdefault(said, []).append(attestation)
+            if attestation.statement.epoch == epoch:
+                groups.setdefault(attestation.statement, []).append(attestation)
     for said in sorted(groups, key=lambda said: (-said.height, said.encode())):
         if (found := _certify(domain, said, members, groups[said])) is not None:
             yield found
@@ -60,6 +68,24 @@ def covering(found: Iterable[Certified], size: int) -> Certified | None:
         if candidate.statement.next_committee != ZERO32:
             hand_over = candidate
     return hand_over
+
+
+def handing_over(found: Iterable[Certified]) -> Certified | None:
+    """The statement that hands over, if there is one."""
+    return next((one for one in found if one.statement.next_committee != ZERO32), None)
+
+
+def opposes(state: TrustState, said: Finality) -> bool:
+    """Whether a certified statement of the state's epoch cannot be true together with what the destination accepted.
+
+    A new client stands at height 0 and has accepted nothing.
+    """
+    if state.height == 0:
+        return False
+    if (said.height - state.height) * (said.outbox_size - state.outbox_size) < 0:
+        return True
+    same = said.height == state.height or said.outbox_size == state.outbox_size
+    return same and (said.outbox_size, said.outbox_root) != (state.outbox_size, state.outbox_root)
 
 
 def contradiction(found: Sequence[Certified]) -> tuple[Certified, Certified] | None:

@@ -19,7 +19,7 @@ from .wire import MAX_PAGE_BYTES, Attestation, read_page
 
 Fault = Callable[[str, Refused | Unreachable], None]
 _Page = list[Attestation]
-_Question = tuple[int, int]  # after this height, in this epoch
+_Question = tuple[int, int, int | None]  # after this height, in this epoch, before that height
 _Answer = tuple[str, _Page | Refused | Unreachable]
 
 
@@ -42,10 +42,13 @@ class Attestors:
         for questions in self._questions.values():
             questions.put(None)
 
-    def pages(self, after: int, epoch: int) -> Iterator[list[_Page]]:
-        """All pages that have come so far, each time another one comes; ends with the last one or the time limit."""
+    def pages(self, after: int, epoch: int, before: int | None = None) -> Iterator[list[_Page]]:
+        """All pages that have come so far, each time another one comes; ends with the last one or the time limit.
+
+        A page holds an attestor's newest statements of the epoch with after < height (< before).
+        """
         for url in self._questions.keys() - self._asked:
-            self._questions[url].put((after, epoch))
+            self._questions[url].put((after, epoch, before))
             self._asked.add(url)
         deadline = time.monotonic() + self._seconds
         got: list[_Page] = []
@@ -63,6 +66,11 @@ class Attestors:
         for url in self._asked:
             self._fault(url, Unreachable(f"{url} takes longer than {self._seconds} s"))
 
+    def all_pages(self, after: int, epoch: int, before: int | None = None) -> list[_Page]:
+        """What `pages` ends with."""
+        rounds = list(self.pages(after, epoch, before))
+        return rounds[-1] if rounds else []
+
     def _ask(self, url: str) -> None:
         while (question := self._questions[url].get()) is not None:
             try:
@@ -71,14 +79,13 @@ class Attestors:
                 answer = error
             self._answers.put((url, answer))
 
-    def _page(self, url: str, after: int, epoch: int) -> list[Attestation]:
+    def _page(self, url: str, after: int, epoch: int, before: int | None) -> list[Attestation]:
         """One attestor's page; raises `Refused` or `Unreachable`."""
         deadline = time.monotonic() + self._seconds
+        asked = {"after": after, "epoch": epoch, **({} if before is None else {"before": before})}
         body = bytearray()
         try:
-            with self._client.stream(
-                "GET", f"{url.rstrip('/')}/statements", params={"after": after, "epoch": epoch}
-            ) as response:
+            with self._client.stream("GET", f"{url.rstrip('/')}/statements", params=asked) as response:
                 if response.status_code != httpx.codes.OK:
                     raise Unreachable(f"{url} answers {response.status_code}")
                 # Raw bytes: a compressed body could be small on the wire and endless in memory.

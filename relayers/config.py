@@ -176,6 +176,8 @@ class RelayerSettings(Settings):
     """For how long a chain that does not answer is tried at the start."""
     attestor_seconds: Annotated[float, Field(gt=0, le=60)] = 2
     """How long one attestor may take to send one page."""
+    watch_seconds: Annotated[float, Field(gt=0, le=86_400)] = 30
+    """How often a link without packets asks for a hand-over, or for news when its client is half way to being stale."""
 
     @model_validator(mode="after")
     def _names_fit(self) -> RelayerSettings:

@@ -8,31 +8,38 @@ link change nothing: the ledger consumes every nonce once, and what another rela
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
+from statistics import median_high
 from threading import Lock
 
 from poft.chain import Chain, ClientStatus, Receipt
 from poft.protocol.errors import Code, Refused, Rejected, Unreachable
 from poft.protocol.finality import Finality, committee_hash
 from poft.protocol.hashing import ZERO32
-from poft.protocol.merkle import Frontier
+from poft.protocol.merkle import Log as MerkleLog
 
-from .certify import Certified, certified, contradiction, covering
+from .certify import Certified, all_certified, certified, contradiction, covering, handing_over, opposes
 from .collect import Attestors
 from .config import Committee
 from .log import Level, Log
 from .metrics import LinkMetrics
-from .plan import Collect, Delivery, Ends, Idle, LinkView, build_delivery, decide
+from .plan import Collect, Delivery, Ends, Idle, LinkView, Watch, build_delivery, decide
 from .queue import Queue, Status
 from .service import Connection
+from .wire import Attestation
 
 ENTRIES = 256
 """Outbox entries in one question to the source."""
 STALE = {Code.StaleClient, Code.UnknownOutbox}
 """The destination wants a newer finality update before it takes packets that it could prove."""
+
+OPPOSED = {Code.InconsistentLog, Code.RootChanged, Code.SizeRegression}
+"""A certified statement, or the source's outbox, against what the destination accepted: has a committee lied?"""
+EVIDENCE_PAGES = 8
+"""How far back evidence is looked for from one height, in pages of 64 statements."""
 
 
 class Step(Enum):
@@ -50,18 +57,18 @@ class SourceLog:
 
     def __init__(self, queue: Queue, source: bytes) -> None:
         self._queue, self._source = queue, source
-        self.leaves = queue.leaves(source)
-        self._proven = Frontier()
+        self.log = MerkleLog(queue.leaves(source))
 
     def read(self, chain: Chain) -> None:
         """Takes over what is new; starts again when the source's outbox has become shorter (a reorganisation)."""
         size = chain.outbox_size()
-        if size < len(self.leaves):
+        if size < len(self.log):
             self._forget()
-        for start in range(len(self.leaves), size, ENTRIES):
+        for start in range(len(self.log), size, ENTRIES):
             entries = chain.outbox_entries(start, min(start + ENTRIES, size))
             self._queue.add(self._source, entries)
-            self.leaves += [entry.packet.id for entry in entries]
+            for entry in entries:
+                self.log.append(entry.packet.id)
 
     def agree(self, chain: Chain, size: int, root: bytes) -> bool:
         """Whether the first `size` leaves had this certified root; if not, they have it now, read again.
@@ -71,29 +78,19 @@ class SourceLog:
             Unreachable: the source's node is behind.
         """
         self.read(chain)
-        if len(self.leaves) < size:
-            raise Unreachable(f"{chain.spec.name}: the node has {len(self.leaves)} of {size} packets")
-        if self._matches(size, root):
+        if len(self.log) < size:
+            raise Unreachable(f"{chain.spec.name}: the node has {len(self.log)} of {size} packets")
+        if self.log.root(size) == root:
             return True
         self._forget()
         self.read(chain)
-        if not self._matches(size, root):
+        if len(self.log) < size or self.log.root(size) != root:
             raise Refused(Code.InconsistentLog, "outbox", f"the source's {size} packets are not those that were signed")
         return False
 
-    def _matches(self, size: int, root: bytes) -> bool:
-        # Sizes grow but for a reorganised source: from the last proven size only the new leaves are hashed.
-        log = self._proven if self._proven.size <= size else Frontier()
-        for leaf in self.leaves[log.size : size]:
-            log = log.append(leaf)
-        if log.root != root:
-            return False
-        self._proven = log
-        return True
-
     def _forget(self) -> None:
         self._queue.forget(self._source)
-        self.leaves, self._proven = [], Frontier()
+        self.log = MerkleLog()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,17 +104,30 @@ class Route:
     max_batch: int
     paying: Lock
     """Held while a transaction of this destination's payer is under way: one account has one row of nonces."""
+    watch_seconds: float = 30.0
+    """How often an idle link asks the attestors for a hand-over, and a link in doubt for evidence."""
 
 
 class Link:
     """The moving parts of one link; belongs to one thread."""
 
-    def __init__(self, route: Route, queue: Queue, attestors: Attestors, metrics: LinkMetrics, log: Log) -> None:
+    def __init__(
+        self,
+        route: Route,
+        queue: Queue,
+        attestors: Attestors,
+        metrics: LinkMetrics,
+        log: Log,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._route, self._queue, self._attestors = route, queue, attestors
         self._metrics, self._log = metrics, log
         self._outbox = SourceLog(queue, route.source.spec.domain)
+        self._now = now
         self._refresh = False
         self._batch = route.max_batch
+        self._watched = self._searched = float("-inf")
+        self._carried: Certified | None = None
         self.pending = 0
 
     def step(self) -> Step:
@@ -134,22 +144,44 @@ class Link:
         self.pending = len(view.pending)
         self._metrics.pending.set(self.pending)
         self._metrics.client_height.set(view.client.state.height)
+        try:
+            return self._act(source, destination, view)
+        except Refused as refused:
+            if refused.code in OPPOSED:
+                self._search(view.client, destination)
+            raise
+        except Unreachable:
+            accepted = view.client.state
+            if len(self._outbox.log) < accepted.outbox_size and accepted.height <= source.final_height():
+                # The node is not behind: it has the block, and fewer packets than the destination accepted for it.
+                self._search(view.client, destination)
+            raise
+
+    def _act(self, source: Chain, destination: Chain, view: LinkView) -> Step:
         action = decide(view)
         if isinstance(action, Idle):
             return Step.IDLE
         members = self._members(view.client)
         found = None
+        if isinstance(action, Watch):
+            self._watched = time.monotonic()
+            found = self._watch(view, members, action.ageing, destination)
+            if found is None:
+                return Step.IDLE
         if isinstance(action, Collect):
             found = self._collect(view, members, action.size, destination)
             if found is None:
+                if source.final_height() < view.client.state.height:
+                    # Nothing can follow a height that the source has not reached: a lie, or a node behind.
+                    self._search(view.client, destination)
                 return Step.WAITING
         state = view.client.state if found is None else found.statement
         if not self._outbox.agree(source, state.outbox_size, state.outbox_root):
             return Step.REREAD
         with self._timed("prove"):
             ends = Ends(source.domain, destination.domain, source.endpoint, destination.endpoint)
-            delivery = build_delivery(ends, view, self._outbox.leaves, members, found)
-        return self._deliver(source, destination, view, delivery)
+            delivery = build_delivery(ends, view, self._outbox.log, members, found)
+        return self._deliver(source, destination, view, delivery, found)
 
     def _look(self, source: Chain, destination: Chain) -> LinkView:
         client = destination.client(source.domain)
@@ -157,7 +189,8 @@ class Link:
         self._outbox.read(source)
         self._queue.consumed(source.domain, destination.domain, next_nonce, "found delivered")
         pending = self._queue.pending(source.domain, destination.domain, next_nonce, self._route.max_batch)
-        return LinkView(client, next_nonce, tuple(pending), self._batch, self._refresh)
+        due = time.monotonic() - self._watched >= self._route.watch_seconds
+        return LinkView(client, next_nonce, tuple(pending), self._batch, self._refresh, due, int(self._now()))
 
     def _members(self, client: ClientStatus) -> tuple[bytes, ...]:
         state = client.state
@@ -176,17 +209,68 @@ class Link:
 
     def _collect(self, view: LinkView, members: tuple[bytes, ...], size: int, destination: Chain) -> Certified | None:
         """The best statement of a quorum, as soon as enough attestors answered."""
-        domain, state = self._route.source.spec.domain, view.client.state
-        best = None
+        state, best = view.client.state, None
         with self._timed("collect"):
             for pages in self._attestors.pages(state.height, state.epoch):
-                found = list(certified(domain, state, members, pages))
-                if (pair := contradiction(found)) is not None:
-                    self._accuse(destination, members, pair)
+                found = self._certified(view.client, members, pages, destination)
                 best = covering(found, size)
                 if best is not None and best.statement.outbox_size >= size:
                     break
         return best
+
+    def _watch(self, view: LinkView, members: tuple[bytes, ...], ageing: bool, destination: Chain) -> Certified | None:
+        """The committee's hand-over; when the client is ageing, else the newest statement of a quorum."""
+        state, newest = view.client.state, None
+        with self._timed("collect"):
+            for pages in self._attestors.pages(state.height, state.epoch):
+                found = self._certified(view.client, members, pages, destination)
+                if (hand_over := handing_over(found)) is not None:
+                    return hand_over
+                newest = found[0] if found else None
+        return newest if ageing else None
+
+    def _certified(
+        self, client: ClientStatus, members: tuple[bytes, ...], pages: list[list[Attestation]], destination: Chain
+    ) -> list[Certified]:
+        """What a quorum said and could follow; a client whose committee contradicts itself is frozen."""
+        domain, state = self._route.source.spec.domain, client.state
+        every = list(all_certified(domain, state.epoch, members, pages))
+        if (pair := contradiction(every)) is not None:
+            self._accuse(destination, members, pair)
+        if any(opposes(state, one.statement) for one in every):
+            self._search(client, destination)
+        return list(certified(domain, state, members, pages))
+
+    def _search(self, client: ClientStatus, destination: Chain) -> None:
+        """Looks for two certified statements that cannot both be true around what the destination accepted.
+
+        The one that it accepted may have handed over: then the evidence is of the epoch before.
+        """
+        if time.monotonic() - self._searched < self._route.watch_seconds:
+            return
+        self._searched = time.monotonic()
+        state = client.state
+        committees = {committee.epoch: committee.addresses() for committee in self._route.committees}
+        committees[state.epoch] = self._members(client)
+        for epoch in (state.epoch, state.epoch - 1):
+            if (members := committees.get(epoch)) is None:
+                continue
+            # Answers to an earlier question may still be under way: this first round takes them in.
+            said = self._attestors.all_pages(0, epoch)
+            for before in (None, state.height + 1):
+                for _ in range(EVIDENCE_PAGES):
+                    pages = self._attestors.all_pages(0, epoch, before)
+                    said += pages
+                    lows = [page[0].statement.height for page in pages if page]
+                    if not lows or (before is not None and median_high(lows) >= before):
+                        break
+                    before = median_high(lows)
+            found = {one.statement: one for one in all_certified(self._route.source.spec.domain, epoch, members, said)}
+            if self._carried is not None and self._carried.statement.epoch == epoch:
+                found.setdefault(self._carried.statement, self._carried)
+            if (pair := contradiction(list(found.values()))) is not None:
+                self._accuse(destination, members, pair)
+        self._log("doubt without evidence", Level.ALARM, link=self._route.name, height=state.height)
 
     def _accuse(self, destination: Chain, members: tuple[bytes, ...], pair: tuple[Certified, Certified]) -> None:
         """Freezes the client: a committee that says two things must convince nobody."""
@@ -196,7 +280,9 @@ class Link:
         self._log("committee contradicts itself; client frozen", Level.ALARM, transaction=receipt.transaction)
         raise Refused(Code.Frozen, "client", f"contradiction at height {pair[0].statement.height}")
 
-    def _deliver(self, source: Chain, destination: Chain, view: LinkView, delivery: Delivery) -> Step:
+    def _deliver(
+        self, source: Chain, destination: Chain, view: LinkView, delivery: Delivery, found: Certified | None
+    ) -> Step:
         for entry in delivery.batch:
             self._queue.mark(source.domain, entry.index, Status.SENT, "")
         try:
@@ -204,6 +290,7 @@ class Link:
                 receipt = destination.deliver(source.domain, delivery.proof, delivery.outbox_size, delivery.packets)
         except Rejected as rejected:
             return self._rejected(source, destination, view, delivery, rejected)
+        self._carried = found or self._carried
         for entry in delivery.batch:
             self._queue.mark(source.domain, entry.index, Status.DELIVERED, receipt.transaction)
         self._delivered(delivery, receipt)

@@ -1,6 +1,6 @@
 """What a relayer does next on a link: pure functions of what it read, so that every case is a test without a chain.
 
-1. Nothing to deliver: idle.
+1. Nothing to deliver: idle; now and then look whether the committee handed over, or the client is about to go stale.
 2. The oldest packet is in an outbox that the destination has accepted: deliver, no finality proof is needed.
 3. Otherwise: collect a statement of a quorum that covers it, and deliver both in one transaction.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from poft.chain import ClientStatus, OutboxEntry
 from poft.protocol.errors import Code, Refused
-from poft.protocol.merkle import consistency_path, inclusion_path, leaf_hash
+from poft.protocol.merkle import Log
 from poft.verification.api import Limits, TrustState
 from poft.verification.receive import Expectation, PacketProof, check_packet
 from poft.verification.schemes.cmt1 import CommitteeProof, CommitteeVerifier
@@ -25,6 +25,8 @@ class LinkView:
     """A link at one moment. `pending` begins with the packet that carries `next_nonce`.
 
     `refresh` asks for a finality update although the packets are covered: the destination called its own state stale.
+    `watch` says that an idle link is due for a look at the attestors. `now` in seconds: this machine's clock decides
+    only when an update is worth its cost, so a wrong one makes updates early or late.
     """
 
     client: ClientStatus
@@ -32,6 +34,8 @@ class LinkView:
     pending: tuple[OutboxEntry, ...]
     max_batch: int
     refresh: bool = False
+    watch: bool = False
+    now: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +57,27 @@ class Collect:
     size: int
 
 
-def decide(view: LinkView) -> Idle | Known | Collect:
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Carry the committee's hand-over, if there is one, without packets; when `ageing`, else the newest statement."""
+
+    ageing: bool
+
+
+def ageing(client: ClientStatus, now: int) -> bool:
+    """Whether half the time is over after which the destination calls what it knows stale."""
+    return client.state.height > 0 and 2 * (now - client.state.timestamp) > client.staleness
+
+
+def decide(view: LinkView) -> Idle | Known | Collect | Watch:
     """The next thing to do.
 
     Raises:
         Refused: Frozen, NonceGap (the source's outbox lacks the packet that the destination expects).
     """
     if not view.pending:
-        return Idle()
+        watched = view.watch and not view.client.frozen
+        return Watch(ageing(view.client, view.now)) if watched else Idle()
     if view.client.frozen:
         raise Refused(Code.Frozen, "client", "only governance of the destination lifts a freeze")
     first = view.pending[0]
@@ -100,25 +117,22 @@ class Ends:
 def build_delivery(
     ends: Ends,
     view: LinkView,
-    leaves: Sequence[bytes],
+    log: Log,
     members: Sequence[bytes],
     found: Certified | None,
 ) -> Delivery:
-    """Proofs for the next batch; `leaves` are the packet ids of the source's outbox.
+    """Proofs for the next batch; `log` is the source's outbox.
 
     Raises:
         Refused: what the destination would refuse it for, so that nothing is paid for that.
     """
     state = view.client.state
-    hashes = [leaf_hash(leaf) for leaf in leaves]
     proof = None
     if found is not None:
-        proof, state = _prove(ends.source, state, members, found, hashes)
+        proof, state = _prove(ends.source, state, members, found, log)
     batch = batch_within(view, state.outbox_size)
     packets = tuple(
-        PacketProof(
-            entry.packet, entry.payload, entry.index, tuple(inclusion_path(hashes[: state.outbox_size], entry.index))
-        )
+        PacketProof(entry.packet, entry.payload, entry.index, tuple(log.inclusion_path(entry.index, state.outbox_size)))
         for entry in batch
     )
     for nonce, delivered in enumerate(packets, view.next_nonce):
@@ -138,10 +152,10 @@ def build_delivery(
 
 
 def _prove(
-    source: bytes, state: TrustState, members: Sequence[bytes], found: Certified, hashes: Sequence[bytes]
+    source: bytes, state: TrustState, members: Sequence[bytes], found: Certified, log: Log
 ) -> tuple[CommitteeProof, TrustState]:
     said = found.statement
-    proof = found.proof(members, consistency_path(hashes[: said.outbox_size], state.outbox_size))
+    proof = found.proof(members, log.consistency_path(state.outbox_size, said.outbox_size))
     # The destination judges drift by its own clock; this machine's clock has no say.
     after, _ = CommitteeVerifier().verify(source, state, proof, Limits(said.timestamp, 0))
     return proof, after

@@ -218,4 +218,5 @@ def _route(
         source.committees,
         link.max_batch,
         paying,
+        settings.watch_seconds,
     )

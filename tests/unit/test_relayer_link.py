@@ -9,7 +9,7 @@ import io
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from threading import Lock, Thread
@@ -19,12 +19,12 @@ import pytest
 
 from poft.chain import Chain
 from poft.protocol.errors import Code, Refused, Rejected, Unreachable
-from poft.protocol.finality import committee_hash, sign_finality
+from poft.protocol.finality import Finality, committee_hash, sign_finality
 from poft.protocol.hashing import keccak
-from relayers.certify import certified, contradiction, covering
+from relayers.certify import certified, contradiction, covering, opposes
 from relayers.collect import Attestors
 from relayers.config import Committee
-from relayers.http import Query, Response, serve
+from relayers.http import Query, Response, integer, serve
 from relayers.link import Link, Route, Step
 from relayers.log import Log
 from relayers.metrics import Metrics
@@ -60,6 +60,19 @@ class Board:
 
     pages: list[Callable[[], bytes]]
     urls: list[str]
+    answers: dict[int, list[Attestation]] = field(default_factory=dict)
+    """Attestors that heed the question, as the real ones do; else a page is served as it is."""
+
+    def answer(self, i: int, query: Query) -> bytes:
+        if i not in self.answers:
+            return self.pages[i]()
+        after, before = integer(query, "after") or 0, integer(query, "before") or 2**64
+        asked = [
+            x
+            for x in self.answers[i]
+            if after < x.statement.height < before and x.statement.epoch == integer(query, "epoch")
+        ]
+        return write_page(SOURCE, MEMBERS[i], sorted(asked, key=lambda x: x.statement.height)[-64:])
 
     def say(self, pages: Sequence[Sequence[Attestation]]) -> None:
         for i, page in enumerate(pages):
@@ -72,8 +85,8 @@ def board() -> Iterator[Board]:
     with ExitStack() as stack:
         for i in range(4):
 
-            def route(_query: Query, i: int = i) -> Response:
-                return Response(made.pages[i]())
+            def route(query: Query, i: int = i) -> Response:
+                return Response(made.answer(i, query))
 
             made.urls.append(stack.enter_context(serve("127.0.0.1:0", {"GET /statements": route})))
         yield made
@@ -89,8 +102,10 @@ class World:
     folder: Path
     faults: list[tuple[str, str]]
     stack: ExitStack
+    idle_seconds: float = 0.0
+    """How far this machine's clock is beyond the source's newest block."""
 
-    def link(self, name: str = "queue", max_batch: int = 8, seconds: float = 1.0) -> Link:
+    def link(self, name: str = "queue", max_batch: int = 8, seconds: float = 1.0, watch: float = 3600.0) -> Link:
         queue = Queue(self.folder / name)
         self.stack.callback(queue.close)
 
@@ -100,6 +115,10 @@ class World:
 
         attestors = Attestors(SOURCE, self.board.urls, seconds, fault)
         self.stack.callback(attestors.close)
+
+        def now() -> float:
+            return 1000.0 + self.source.best + self.idle_seconds
+
         route = Route(
             "source-destination",
             Connection(spec("source", SOURCE), lambda _: cast(Chain, self.source)),
@@ -107,8 +126,9 @@ class World:
             (COMMITTEE,),
             max_batch,
             Lock(),
+            watch,
         )
-        return Link(route, queue, attestors, Metrics().link("link"), Log("test", stream=io.StringIO()))
+        return Link(route, queue, attestors, Metrics().link("link"), Log("test", stream=io.StringIO()), now)
 
     def emit(self, *payloads: bytes) -> None:
         """Packets, and the honest attestors' statement about the block of the last one."""
@@ -125,7 +145,7 @@ def world(board: Board, tmp_path: Path) -> Iterator[World]:
 
 def drain(link: Link) -> list[Step]:
     """Steps until nothing is left to do."""
-    steps = []
+    steps: list[Step] = []
     while (step := link.step()) in (Step.DELIVERED, Step.RACED, Step.REREAD):
         steps.append(step)
     return steps
@@ -192,6 +212,138 @@ def test_newest_statement_is_taken_and_old_ones_do_no_harm(world: World) -> None
     world.board.say([[page[i][0] for page in pages] for i in range(4)])
     drain(world.link())
     assert [count for _, count in world.destination.transactions] == [3]
+
+
+# --- idle links ---------------------------------------------------------------------------------------------------
+
+
+def test_idle_link_carries_the_hand_over_without_packets(world: World) -> None:
+    """A destination must not go on trusting a retired committee because nobody exports anything."""
+    world.emit(b"one")
+    drain(world.link())
+    world.source.quiet(1)
+    authority = committee_hash(2, OTHER_MEMBERS)
+    world.board.say(attest(world.source.statement(2, 1, authority), KEYS, OTHER_MEMBERS))
+    assert drain(world.link()) == [Step.DELIVERED]
+    assert world.destination.status.state.authority == authority
+    assert [count for _, count in world.destination.transactions] == [1, 0]
+    assert world.link().step() is Step.IDLE
+
+
+def test_idle_link_looks_for_a_hand_over_now_and_then_only(world: World) -> None:
+    link = world.link()
+    assert link.step() is Step.IDLE
+    world.source.quiet(1)
+    world.board.say(attest(world.source.statement(1, 1, committee_hash(2, OTHER_MEMBERS)), KEYS, OTHER_MEMBERS))
+    assert link.step() is Step.IDLE
+    assert world.link(watch=0.0).step() is Step.DELIVERED
+
+
+def test_idle_link_updates_a_client_at_half_of_its_staleness(world: World) -> None:
+    world.emit(b"one")
+    link = world.link(watch=0.0)
+    assert drain(link) == [Step.DELIVERED]
+    world.source.quiet(5)
+    world.board.say(attest(world.source.statement(6)))
+    world.idle_seconds = 3600 / 2 - 5
+    assert link.step() is Step.IDLE
+    world.idle_seconds += 1
+    assert link.step() is Step.DELIVERED
+    assert world.destination.status.state.height == 6
+    assert world.destination.transactions[-1][1] == 0
+
+
+def test_new_client_that_knows_nothing_gets_no_update_without_packets(world: World) -> None:
+    world.source.quiet(5)
+    world.board.say(attest(world.source.statement(5)))
+    world.idle_seconds = 10_000
+    assert world.link(watch=0.0).step() is Step.IDLE
+    assert world.destination.transactions == []
+
+
+# --- committees that lied, and were believed ------------------------------------------------------------------------
+
+
+def deceive(world: World, height: int, payloads: Sequence[bytes], **changes: object) -> Finality:
+    """The destination accepts a forged statement of a quorum, which the attestors still serve afterwards."""
+    forged = Source(fork=b"fork")
+    for payload in payloads:
+        forged.emit(payload)
+    said = replace(forged.statement(forged.best), height=height, **changes)  # type: ignore[arg-type]
+    world.board.say(attest(said))
+    certificate = next(certified(SOURCE, world.destination.status.state, MEMBERS, attest(said)))
+    world.destination.deliver(SOURCE, certificate.proof(MEMBERS, ()), said.outbox_size, [])
+    return said
+
+
+def serve_both(world: World, *statements: Finality) -> None:
+    """Attestors that answer as the real ones do: newest first, bounded by `after`, `before` and `epoch`."""
+    for i, key in enumerate(KEYS):
+        world.board.answers[i] = [Attestation(said, sign_finality(key, SOURCE, said)) for said in statements]
+
+
+@pytest.mark.parametrize("height", [1, 2, 2**62])
+def test_forged_statement_that_was_accepted_freezes_the_client_once_the_honest_one_is_seen(
+    height: int, world: World
+) -> None:
+    """Another outbox of one leaf, at the honest statement's height, above it, and far beyond the source."""
+    world.source.emit(b"one")
+    honest = world.source.statement(1)
+    forged = deceive(world, height, [b"forged"])
+    serve_both(world, honest, forged)
+    refused(Code.Frozen, world.link().step)
+    assert world.destination.status.frozen and world.destination.accused >= 2
+    assert world.destination.received == []
+
+
+def test_accepted_outbox_longer_than_the_source_s_freezes_the_client(world: World) -> None:
+    """Honest statements shrink against it and can never follow; those for its height contradict it."""
+    world.source.emit(b"one")
+    forged = deceive(world, 1, [b"a", b"b", b"c"])
+    world.source.quiet(4)
+    serve_both(world, world.source.statement(1), world.source.statement(5), forged)
+    refused(Code.Frozen, world.link().step)
+    assert world.destination.status.frozen
+
+
+def test_what_this_relayer_carried_itself_is_evidence_when_nobody_serves_it_any_more(world: World) -> None:
+    world.emit(b"one")
+    honest = world.source.statement(1)
+    link = world.link(watch=0.0)
+    assert drain(link) == [Step.DELIVERED]
+    fork = Source(fork=b"fork")
+    fork.emit(b"other")
+    fork.emit(b"two")
+    world.source.emit(b"two")
+    serve_both(world, fork.statement(1), fork.statement(2))
+    refused(Code.Frozen, link.step)
+    assert world.destination.status.frozen and honest != fork.statement(1)
+
+
+def test_source_node_that_lies_about_its_packets_freezes_nobody(world: World) -> None:
+    world.emit(b"one", b"two")
+    serve_both(world, world.source.statement(1), world.source.statement(2))
+    world.source = Source()
+    world.source.emit(b"forged")
+    world.source.emit(b"forged too")
+    refused(Code.InconsistentLog, world.link().step)
+    assert not world.destination.status.frozen
+
+
+def test_opposes_says_what_cannot_be_true_together() -> None:
+    source = Source()
+    for n in range(3):
+        source.emit(bytes([n]))
+    said = source.statement(2)
+    state = replace(
+        Destination().status.state, height=2, outbox_size=2, outbox_root=said.outbox_root, timestamp=said.timestamp
+    )
+    assert not any(opposes(state, source.statement(height)) for height in (1, 2, 3))
+    assert opposes(state, replace(said, outbox_root=keccak(b"x")))
+    assert opposes(state, replace(said, height=9, outbox_size=1))
+    assert opposes(state, replace(said, height=1, outbox_size=3))
+    assert opposes(state, replace(said, height=2, outbox_size=3))
+    assert not opposes(Destination().status.state, said)
 
 
 # --- hostile attestors -----------------------------------------------------------------------------------------------
