@@ -29,7 +29,7 @@ class Played:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Played:
     """Two attestors a chain, two relayers, two worker processes: what every other run is compared with."""
     place = tmp_path_factory.mktemp("finished")
-    file = experiment(place, attestors=2, relayers=2)
+    file = experiment(place, executor="process", attestors=2, relayers=2)
     command = poft("run", file, "--output", place / "run", folder=place)
     assert command.code == 0, command.said()
     return Played(place / "run", file, command)

@@ -64,7 +64,7 @@ capacities = [80, 20, 40, 60]
 
 
 def experiment(
-    folder: Path, *, executor: str = "process", attestors: int = 1, relayers: int = 1, rounds: int = ROUNDS
+    folder: Path, *, executor: str = "serial", attestors: int = 1, relayers: int = 1, rounds: int = ROUNDS
 ) -> Path:
     """The file of a small experiment between networks of two kinds."""
     (left, right), (left_kind, right_kind) = NETWORKS, KINDS

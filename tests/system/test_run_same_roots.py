@@ -36,7 +36,7 @@ def test_a_run_ends_with_every_packet_delivered_and_nothing_left_running(finishe
 
 def test_threads_processes_and_relayers_do_not_change_the_final_roots(finished: Played, tmp_path: Path) -> None:
     """Three threads in one process and one relayer, instead of two processes of one thread and two relayers."""
-    file = experiment(tmp_path, executor="serial")
+    file = experiment(tmp_path)
     command = poft("run", file, "--output", tmp_path / "run", folder=tmp_path, environment={"OMP_NUM_THREADS": "3"})
     assert command.code == 0, command.said()
     assert roots(tmp_path / "run") == roots(finished.folder)
@@ -77,7 +77,7 @@ def test_kill_9_of_the_run_at_random_moments_and_a_restart_end_in_the_same_roots
     finished: Played, tmp_path: Path
 ) -> None:
     random = Random(20261121)
-    run, file = tmp_path / "run", experiment(tmp_path)
+    run, file = tmp_path / "run", experiment(tmp_path, executor="process")
     mark = ""
     for rounds, most in ((0, 6.0), (1, 1.0), (3, 2.0)):
         command = start("run", file, "--output", run, folder=tmp_path, mark=mark)
@@ -95,20 +95,19 @@ def test_kill_9_of_the_run_at_random_moments_and_a_restart_end_in_the_same_roots
 
 
 def test_ctrl_c_stops_everything_and_the_run_goes_on_later(finished: Played, halted: Played, tmp_path: Path) -> None:
-    """Ctrl-C after a round, then SIGTERM while the resumed run starts its services, then to the end."""
+    """Ctrl-C after a round, then SIGTERM, twice, while the resumed run starts its services, then to the end."""
     assert halted.command.code == 130
     assert halted.command.complaint() == "poft: interrupted"
     assert "the same command goes on from here" in halted.command.said()
     halted.command.nothing_left()
     run = halted.copy(tmp_path)
     before = final_rounds(run)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        resumed = start("run", halted.file, "--output", run, folder=tmp_path)
-        wait_for(lambda command=resumed: "starting attestors" in command.said(), "services", resumed)  # type: ignore[misc]
-        resumed.signal(number)
-        resumed.signal(number)
-        assert resumed.wait().code == 130, resumed.said()
-        resumed.nothing_left()
+    resumed = start("run", halted.file, "--output", run, folder=tmp_path)
+    wait_for(lambda: "starting attestors" in resumed.said(), "services", resumed)
+    for _ in range(2):
+        resumed.signal(signal.SIGTERM)
+    assert resumed.wait().code == 130, resumed.said()
+    resumed.nothing_left()
     last = poft("run", halted.file, "--output", run, folder=tmp_path)
     assert last.code == 0, last.said()
     assert last.said().count("round") and final_rounds(run) == len(NETWORKS) * ROUNDS > before
