@@ -240,7 +240,7 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
     """A place with room for one run."""
     place = tmp_path / "disk"
     place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "none", place]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "none", str(place)]
     mounted = subprocess.run(mount, capture_output=True, check=False)
     if mounted.returncode != 0:
         pytest.skip(f"only root may mount the small file system that fills up here: {mounted.stderr.decode().strip()}")
