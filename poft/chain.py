@@ -137,13 +137,12 @@ class TaskStatus:
 
 @dataclass(frozen=True, slots=True)
 class RoundRecord:
-    """One round as the ledger has it (its last attempt). `steps`, bitmaps and indices follow `members`.
+    """One round as the ledger has it. `steps`, bitmaps and indices follow `members`.
 
     `updates`: member index → the statement and its digest. `votes`: member index → checkpoint id.
     """
 
     round: int
-    attempt: int
     phase: Phase
     start_height: int
     deadline: int

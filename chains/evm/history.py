@@ -25,6 +25,9 @@ PAGE = 2_000
 SETTLED = 64
 """Blocks below the final height: a devnet that was killed may lose its newest blocks, whatever it called final."""
 
+SKIPPED = "skipped by governance"
+"""`Outcome.failure` of a nonce that `Inbox.skip` consumed."""
+
 _APPLIED, _FAILED, _EXPIRED = 0, 1, 2
 """`Outcome` in Inbox.sol."""
 
@@ -83,7 +86,10 @@ class History:
         ]
 
     def outcomes(self, source: bytes) -> list[Outcome]:
-        """What became of every packet of a source, by nonce; a retried packet counts as dispatched."""
+        """What became of every packet of a source, by nonce; a retried packet counts as dispatched.
+
+        A nonce that governance skipped names no packet.
+        """
         retried = {typed(bytes, log.arguments["packetId"]) for log in self.events("Inbox", "PacketRetried")}
         outcomes = []
         for log in self.events("Inbox", "PacketReceived", None, source):
@@ -99,6 +105,10 @@ class History:
                     failure=_reason(typed(bytes, log.arguments["reason"])) if failed else "",
                 )
             )
+        outcomes += [
+            Outcome(bytes(32), typed(int, log.arguments["nonce"]), log.height, dispatched=False, failure=SKIPPED)
+            for log in self.events("Inbox", "PacketSkipped", source)
+        ]
         return sorted(outcomes, key=lambda outcome: outcome.nonce)
 
     # Checkpoints
@@ -138,33 +148,32 @@ class History:
             if log.height <= height
         }
 
-    def attempt_events(self, event: str, task: bytes, round: int, attempt: int) -> list[Log]:
-        """Events of one attempt at a round."""
-        logs = self.events("Federation", event, task, word_uint(round, 64))
-        return [log for log in logs if log.arguments["attempt"] == attempt]
+    def round_events(self, event: str, task: bytes, round: int) -> list[Log]:
+        """Events of one round."""
+        return self.events("Federation", event, task, word_uint(round, 64))
 
-    def updates(self, task: bytes, round: int, attempt: int) -> dict[int, tuple[Update, bytes]]:
+    def updates(self, task: bytes, round: int) -> dict[int, tuple[Update, bytes]]:
         """Member index → update and digest."""
         return {
             typed(int, log.arguments["index"]): (
                 as_struct(Update, log.arguments["update"]),
                 typed(bytes, log.arguments["digest"]),
             )
-            for log in self.attempt_events("UpdateSubmitted", task, round, attempt)
+            for log in self.round_events("UpdateSubmitted", task, round)
         }
 
-    def verdicts(self, task: bytes, round: int, attempt: int) -> dict[int, int]:
+    def verdicts(self, task: bytes, round: int) -> dict[int, int]:
         """Member index → bitmap of the updates that it accepts."""
         return {
             typed(int, log.arguments["index"]): as_struct(Verdict, log.arguments["verdict"]).accepted
-            for log in self.attempt_events("VerdictSubmitted", task, round, attempt)
+            for log in self.round_events("VerdictSubmitted", task, round)
         }
 
-    def votes(self, task: bytes, round: int, attempt: int) -> dict[int, bytes]:
+    def votes(self, task: bytes, round: int) -> dict[int, bytes]:
         """Member index → the checkpoint that it voted for."""
         return {
             typed(int, log.arguments["index"]): typed(bytes, log.arguments["checkpoint"])
-            for log in self.attempt_events("VoteSubmitted", task, round, attempt)
+            for log in self.round_events("VoteSubmitted", task, round)
         }
 
 

@@ -107,17 +107,20 @@ class Judgement:
 
 
 def assign_steps(capacities: Mapping[bytes, int], total: int) -> dict[bytes, int]:
-    """Splits `total` steps by capacity with largest remainder, ties to the lower address (docs/federation.md,
-    `startRound`).
+    """One step for every member; the others of `total` by capacity with largest remainder, ties to the lower address
+    (docs/federation.md, `startRound`).
 
-    Twins: `Federation.sol`, the federation pallet. The result is in ascending order of address.
+    Twins: `Assignment.sol`, the federation pallet. The result is in ascending order of address.
     """
     members = sorted(capacities)
     whole = sum(capacities.values())
     if not members or min(capacities.values()) < 1:
         raise Refused(Code.ZeroValue, "capacity", "a round has members, and members have capacity")
-    steps = {member: total * capacities[member] // whole for member in members}
-    by_remainder = sorted(members, key=lambda member: (-(total * capacities[member] % whole), member))
+    spread = total - len(members)
+    if spread < 0:
+        raise Refused(Code.TooManyParticipants, "members", f"{len(members)} of them, {total} steps")
+    steps = {member: 1 + spread * capacities[member] // whole for member in members}
+    by_remainder = sorted(members, key=lambda member: (-(spread * capacities[member] % whole), member))
     for member in by_remainder[: total - sum(steps.values())]:
         steps[member] += 1
     return steps

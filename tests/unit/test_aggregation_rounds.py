@@ -85,12 +85,13 @@ def updates(splits: DatasetSplits, base: Parameters) -> dict[bytes, Parameters]:
 @given(
     st.dictionaries(st.binary(min_size=20, max_size=20), st.integers(1, 2**32 - 1), min_size=1), st.integers(0, 10**6)
 )
-def test_assignment_gives_away_every_step_in_proportion_to_capacity(capacities: dict[bytes, int], total: int) -> None:
+def test_assignment_gives_one_step_to_all_and_the_others_by_capacity(capacities: dict[bytes, int], spread: int) -> None:
+    total = len(capacities) + spread
     steps = assign_steps(capacities, total)
     assert list(steps) == sorted(capacities)
     assert sum(steps.values()) == total
     whole = sum(capacities.values())
-    assert all(abs(steps[member] * whole - total * capacities[member]) < whole for member in steps)
+    assert all(abs((steps[member] - 1) * whole - spread * capacities[member]) < whole for member in steps)
 
 
 def test_assignment_breaks_ties_to_the_lower_address() -> None:
@@ -99,8 +100,20 @@ def test_assignment_breaks_ties_to_the_lower_address() -> None:
         (address(2), 2),
         (address(3), 1),
     ]
-    # 10·(1, 2, 4)/7 = 1 3/7, 2 6/7, 5 5/7: the two left-over steps go to the second and the third.
-    assert list(assign_steps({address(1): 1, address(2): 2, address(3): 4}, 10).values()) == [1, 3, 6]
+    # One each, and 7·(1, 3, 4)/8 = 7/8, 2 5/8, 3 4/8: the two left-over steps go to the first and the second.
+    assert list(assign_steps({address(1): 1, address(2): 3, address(3): 4}, 10).values()) == [2, 4, 4]
+
+
+def test_assignment_leaves_a_step_to_everyone_however_much_one_claims() -> None:
+    claims = {address(1): 1, address(2): 2**32 - 1, address(3): 1}
+    assert list(assign_steps(claims, 100).values()) == [1, 98, 1]
+    assert list(assign_steps(claims, 3).values()) == [1, 1, 1]
+
+
+def test_assignment_refuses_more_members_than_steps() -> None:
+    with pytest.raises(Refused) as refusal:
+        assign_steps({address(1): 1, address(2): 1}, 1)
+    assert refusal.value.code is Code.TooManyParticipants
 
 
 @pytest.mark.parametrize("capacities", [{}, {address(1): 0, address(2): 3}])

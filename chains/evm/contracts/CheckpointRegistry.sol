@@ -73,7 +73,8 @@ contract CheckpointRegistry is AccessManaged, IPacketReceiver {
     }
 
     /// Registers the task of a federation on another chain. `endpoint` is the one sender on that chain whose
-    /// checkpoints are taken. Setting a peer again replaces its genesis and the source's endpoint; its rounds go on.
+    /// checkpoints are taken. Setting a peer again replaces the source's endpoint; its rounds go on, unless the genesis is
+    /// another.
     function setPeer(
         bytes32 sourceDomain,
         bytes32 federation,
@@ -85,8 +86,11 @@ contract CheckpointRegistry is AccessManaged, IPacketReceiver {
             sourceDomain != 0 && federation != 0 && task != 0 && genesisCheckpoint != 0 && endpoint != 0,
             Refused(Code.ZeroValue)
         );
+        require(sourceDomain != outbox.domain(), Refused(Code.WrongDomain));
         Peer storage peer = _peers[_peerKey(sourceDomain, federation, task)];
         if (peer.number == 0) peer.number = ++_peerCount;
+        // Another genesis is a new beginning: no honest round follows a forged one of the highest number.
+        if (peer.genesisCheckpoint != genesisCheckpoint) peer.lastRound = 0;
         peer.genesisCheckpoint = genesisCheckpoint;
         emit PeerSet(sourceDomain, federation, task, genesisCheckpoint, endpoint);
         inbox.acceptFrom(sourceDomain, endpoint);
@@ -141,10 +145,12 @@ contract CheckpointRegistry is AccessManaged, IPacketReceiver {
         );
         (bytes32 checkpointId, bytes32 parentsHash, bytes memory copy) = Checkpoints.fingerprint(payload);
         require(parentsHash == checkpoint.parentsHash, Refused(Code.ParentsMismatch));
-        require(checkpoint.round > peer.lastRound, Refused(Code.RoundRegression));
+        // An import is accepted once: a running round may count it among its parents.
+        Import storage entry = _imports[checkpointId];
+        require(checkpoint.round > peer.lastRound && entry.acceptedAt == 0, Refused(Code.RoundRegression));
         require(_imports[previous].peer == number || previous == peer.genesisCheckpoint, Refused(Code.UnknownParent));
         peer.lastRound = checkpoint.round;
-        _imports[checkpointId] = Import({acceptedAt: uint64(block.number), peer: number});
+        (entry.acceptedAt, entry.peer) = (uint64(block.number), number);
         _emitImported(checkpointId, packet.sourceDomain, checkpoint.task, copy);
     }
 

@@ -31,7 +31,7 @@ enum Phase {
     Failed
 }
 
-/// One attempt at a round. Bit i of a bitmap = member i of the member set.
+/// A round. Bit i of a bitmap = member i of the member set.
 struct Round {
     Phase phase;
     uint8 memberCount;
@@ -39,8 +39,8 @@ struct Round {
     uint64 startBlock;
     /// Block in which the phase began.
     uint64 phaseBlock;
-    /// Members with steps to train.
-    uint64 assigned;
+    /// Some checkpoint has more than two thirds of the votes.
+    bool agreed;
     uint64 submitted;
     uint64 accepted;
     uint64 verdicts;
@@ -62,9 +62,8 @@ contract Federation is Members {
         Task config;
         bytes32 lastFinal;
         uint64 lastFinalRound;
-        /// The round that was started last, and which attempt at it; attempts count from 1.
+        /// The round that was started last. A failed round uses its number up.
         uint64 round;
-        uint32 attempt;
     }
 
     CheckpointRegistry public immutable registry;
@@ -77,25 +76,20 @@ contract Federation is Members {
     mapping(bytes32 roundKey => mapping(bytes32 checkpoint => uint256)) private _votes;
 
     event TaskCreated(bytes32 indexed task, Task config, Checkpoint genesis);
-    event RoundStarted(
-        bytes32 indexed task, uint64 indexed round, uint32 attempt, uint32 memberSet, uint64 startBlock, uint32[] steps
-    );
-    event PhaseEntered(bytes32 indexed task, uint64 indexed round, uint32 attempt, Phase phase, uint64 deadline);
-    event UpdateSubmitted(
-        bytes32 indexed task, uint64 indexed round, uint32 attempt, uint256 index, bytes32 digest, Update update
-    );
-    event VerdictSubmitted(bytes32 indexed task, uint64 indexed round, uint32 attempt, uint256 index, Verdict verdict);
-    event RoundTallied(bytes32 indexed task, uint64 indexed round, uint32 attempt, uint64 accepted);
-    event VoteSubmitted(bytes32 indexed task, uint64 indexed round, uint32 attempt, uint256 index, bytes32 checkpoint);
+    event RoundStarted(bytes32 indexed task, uint64 indexed round, uint32 memberSet, uint64 startBlock, uint32[] steps);
+    event PhaseEntered(bytes32 indexed task, uint64 indexed round, Phase phase, uint64 deadline);
+    event UpdateSubmitted(bytes32 indexed task, uint64 indexed round, uint256 index, bytes32 digest, Update update);
+    event VerdictSubmitted(bytes32 indexed task, uint64 indexed round, uint256 index, Verdict verdict);
+    event RoundTallied(bytes32 indexed task, uint64 indexed round, uint64 accepted);
+    event VoteSubmitted(bytes32 indexed task, uint64 indexed round, uint256 index, bytes32 checkpoint);
     event RoundFinal(
         bytes32 indexed task,
         uint64 indexed round,
-        uint32 attempt,
         bytes32 indexed checkpointId,
         Checkpoint checkpoint,
         bytes32[] parents
     );
-    event RoundFailed(bytes32 indexed task, uint64 indexed round, uint32 attempt);
+    event RoundFailed(bytes32 indexed task, uint64 indexed round);
 
     constructor(address authority, CheckpointRegistry registry_, string memory name)
         AccessManaged(authority)
@@ -136,8 +130,10 @@ contract Federation is Members {
         (uint32 number, Seat[] memory seats) = _currentMemberSet();
         // No task has minTrainers zero, so there is a member, and its capacity is not zero.
         require(seats.length >= record.config.minTrainers, Refused(Code.TooFewParticipants));
-        record.attempt = last == Phase.Failed ? record.attempt + 1 : 1;
-        record.round = record.lastFinalRound + 1;
+        // Everybody gets a step.
+        require(seats.length <= record.config.stepsPerRound, Refused(Code.TooManyParticipants));
+        // Never the number of a failed round again: its statements, which name their round, would count once more.
+        record.round += 1;
         bytes32 key = _currentKey(task, record);
         uint32[] memory steps = Assignment.split(record.config.stepsPerRound, _capacities(seats));
         _steps[key] = steps;
@@ -147,13 +143,13 @@ contract Federation is Members {
             memberSet: number,
             startBlock: uint64(block.number),
             phaseBlock: uint64(block.number),
-            assigned: _nonZero(steps),
+            agreed: false,
             submitted: 0,
             accepted: 0,
             verdicts: 0,
             votes: 0
         });
-        emit RoundStarted(task, record.round, record.attempt, number, uint64(block.number), steps);
+        emit RoundStarted(task, record.round, number, uint64(block.number), steps);
     }
 
     function submitUpdates(bytes32 task, SignedUpdate[] calldata updates) external {
@@ -161,7 +157,7 @@ contract Federation is Members {
         for (uint256 i = 0; i < updates.length; ++i) {
             _submitUpdate(task, record, key, round, updates[i]);
         }
-        if (round.submitted == round.assigned) _enter(task, record, round, Phase.Verifying);
+        if (round.submitted == _all(round.memberCount)) _enter(task, record, round, Phase.Verifying);
     }
 
     function submitVerdicts(bytes32 task, SignedVerdict[] calldata verdicts) external {
@@ -199,12 +195,13 @@ contract Federation is Members {
         round.phaseBlock = uint64(block.number);
         record.lastFinal = checkpointId;
         record.lastFinalRound = checkpoint.round;
-        emit RoundFinal(task, checkpoint.round, record.attempt, checkpointId, checkpoint, parents);
+        emit RoundFinal(task, checkpoint.round, checkpointId, checkpoint, parents);
         uint32 every = record.config.exportEvery;
         if (every != 0 && checkpoint.round % every == 0) registry.exportCheckpoint(checkpoint, parents);
     }
 
-    /// Pushes a phase on whose deadline has passed.
+    /// Pushes a phase on whose deadline has passed. Votes that agree leave `finalise` another `phaseBlocks`, so that
+    /// nobody fails a round that can be finalised by coming first.
     function advance(bytes32 task) external {
         TaskRecord storage record = _known(task);
         bytes32 key = _currentKey(task, record);
@@ -213,7 +210,8 @@ contract Federation is Members {
         require(
             phase == Phase.Training || phase == Phase.Verifying || phase == Phase.Aggregating, Refused(Code.WrongPhase)
         );
-        require(block.number > _deadline(record, round), Refused(Code.DeadlineNotReached));
+        uint64 grace = phase == Phase.Aggregating && round.agreed ? record.config.phaseBlocks : 0;
+        require(block.number > _deadline(record, round) + grace, Refused(Code.DeadlineNotReached));
         if (phase == Phase.Verifying) {
             _tally(task, record, key, round);
         } else if (phase == Phase.Training && _bitCount(round.submitted) >= record.config.minTrainers) {
@@ -229,22 +227,22 @@ contract Federation is Members {
         return _tasks[task];
     }
 
-    function roundState(bytes32 task, uint64 round, uint32 attempt) external view returns (Round memory) {
-        return _rounds[_roundKey(task, round, attempt)];
+    function roundState(bytes32 task, uint64 round) external view returns (Round memory) {
+        return _rounds[_roundKey(task, round)];
     }
 
     /// Steps of every member, in member order.
-    function assignment(bytes32 task, uint64 round, uint32 attempt) external view returns (uint32[] memory) {
-        return _steps[_roundKey(task, round, attempt)];
+    function assignment(bytes32 task, uint64 round) external view returns (uint32[] memory) {
+        return _steps[_roundKey(task, round)];
     }
 
     /// EIP-712 digest of a member's update, zero = none submitted.
-    function updateDigest(bytes32 task, uint64 round, uint32 attempt, uint256 index) external view returns (bytes32) {
-        return _updateDigests[_roundKey(task, round, attempt)][index];
+    function updateDigest(bytes32 task, uint64 round, uint256 index) external view returns (bytes32) {
+        return _updateDigests[_roundKey(task, round)][index];
     }
 
-    function votesFor(bytes32 task, uint64 round, uint32 attempt, bytes32 checkpoint) external view returns (uint256) {
-        return _votes[_roundKey(task, round, attempt)][checkpoint];
+    function votesFor(bytes32 task, uint64 round, bytes32 checkpoint) external view returns (uint256) {
+        return _votes[_roundKey(task, round)][checkpoint];
     }
 
     // ------------------------------------------------------------------------------------------------- statements
@@ -260,7 +258,7 @@ contract Federation is Members {
         _requireAbout(task, record.round, update.federation, update.task, update.round);
         uint256 index = signed.index;
         require(_isMember(round.memberSet, index, update.trainer), Refused(Code.NotRegistered));
-        require(update.steps != 0 && update.steps == _steps[key][index], Refused(Code.NotAssigned));
+        require(update.steps == _steps[key][index], Refused(Code.NotAssigned));
         require(update.base == record.lastFinal, Refused(Code.WrongBase));
         uint64 bit = _bit(index);
         require(round.submitted & bit == 0, Refused(Code.AlreadySubmitted));
@@ -269,7 +267,7 @@ contract Federation is Members {
         Signatures.requireSigner(digest, signed.signature, update.trainer);
         round.submitted |= bit;
         _updateDigests[key][index] = digest;
-        emit UpdateSubmitted(task, record.round, record.attempt, index, digest, update);
+        emit UpdateSubmitted(task, record.round, index, digest, update);
     }
 
     function _submitVerdict(
@@ -289,7 +287,7 @@ contract Federation is Members {
         Signatures.requireSigner(verdict.digest(statementSeparator), signed.signature, verdict.verifier);
         round.verdicts |= bit;
         _verdicts[key][index] = verdict.accepted;
-        emit VerdictSubmitted(task, record.round, record.attempt, index, verdict);
+        emit VerdictSubmitted(task, record.round, index, verdict);
     }
 
     function _submitVote(
@@ -308,8 +306,8 @@ contract Federation is Members {
         require(vote.checkpoint != 0, Refused(Code.ZeroValue));
         Signatures.requireSigner(vote.digest(statementSeparator), signed.signature, vote.participant);
         round.votes |= bit;
-        ++_votes[key][vote.checkpoint];
-        emit VoteSubmitted(task, record.round, record.attempt, index, vote.checkpoint);
+        if (3 * ++_votes[key][vote.checkpoint] > 2 * uint256(round.memberCount)) round.agreed = true;
+        emit VoteSubmitted(task, record.round, index, vote.checkpoint);
     }
 
     function _requireAbout(bytes32 task, uint64 round, bytes32 saidFederation, bytes32 saidTask, uint64 saidRound)
@@ -338,13 +336,13 @@ contract Federation is Members {
     function _enter(bytes32 task, TaskRecord storage record, Round storage round, Phase phase) private {
         round.phase = phase;
         round.phaseBlock = uint64(block.number);
-        emit PhaseEntered(task, record.round, record.attempt, phase, _deadline(record, round));
+        emit PhaseEntered(task, record.round, phase, _deadline(record, round));
     }
 
     function _fail(bytes32 task, TaskRecord storage record, Round storage round) private {
         round.phase = Phase.Failed;
         round.phaseBlock = uint64(block.number);
-        emit RoundFailed(task, record.round, record.attempt);
+        emit RoundFailed(task, record.round);
     }
 
     /// An update is accepted when more than two thirds of all members say so.
@@ -362,7 +360,7 @@ contract Federation is Members {
             if (3 * approvals[j] > 2 * count) accepted |= _bit(j);
         }
         round.accepted = accepted;
-        emit RoundTallied(task, record.round, record.attempt, accepted);
+        emit RoundTallied(task, record.round, accepted);
         if (_bitCount(accepted) < record.config.minTrainers) _fail(task, record, round);
         else _enter(task, record, round, Phase.Aggregating);
     }
@@ -404,23 +402,17 @@ contract Federation is Members {
     }
 
     function _currentKey(bytes32 task, TaskRecord storage record) private view returns (bytes32) {
-        return _roundKey(task, record.round, record.attempt);
+        return _roundKey(task, record.round);
     }
 
-    function _roundKey(bytes32 task, uint64 round, uint32 attempt) private pure returns (bytes32) {
-        return keccak256(abi.encode(task, round, attempt));
+    function _roundKey(bytes32 task, uint64 round) private pure returns (bytes32) {
+        return keccak256(abi.encode(task, round));
     }
 
     function _capacities(Seat[] memory seats) private pure returns (uint32[] memory capacities) {
         capacities = new uint32[](seats.length);
         for (uint256 i = 0; i < seats.length; ++i) {
             capacities[i] = seats[i].capacity;
-        }
-    }
-
-    function _nonZero(uint32[] memory steps) private pure returns (uint64 bitmap) {
-        for (uint256 i = 0; i < steps.length; ++i) {
-            if (steps[i] != 0) bitmap |= _bit(i);
         }
     }
 

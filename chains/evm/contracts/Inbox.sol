@@ -29,8 +29,8 @@ enum Outcome {
 /// - `deliver`: anyone, all or nothing. A batch is verified whole before any application sees a packet of it, and
 ///   every state is written before a call out, so that a re-entrant application finds nothing half done.
 /// - `acceptFrom`: an application, about itself: the one sender on a source whose packets it takes.
-/// - `retry`: anyone, for a packet whose application failed.
-/// - `setHalted`: governance.
+/// - `retry`: anyone, for a packet whose application failed under the client's present generation.
+/// - `setHalted`, `skip`: governance.
 contract Inbox is AccessManaged {
     /// What an application gets, no more and no less, so that a carrier cannot starve it: a checkpoint with 8 parents
     /// needs 75,000.
@@ -51,10 +51,12 @@ contract Inbox is AccessManaged {
 
     mapping(bytes32 source => Link) private _links;
     mapping(bytes32 source => mapping(bytes32 receiver => bytes32 sender)) private _senders;
-    mapping(bytes32 packetId => bool) private _failed;
+    /// Generation of the client that proved a packet whose application failed, counted from 1; 0 = nothing to retry.
+    mapping(bytes32 packetId => uint256) private _failedIn;
 
     event PacketReceived(bytes32 indexed packetId, bytes32 indexed source, uint64 nonce, Outcome outcome, bytes reason);
     event PacketRetried(bytes32 indexed packetId);
+    event PacketSkipped(bytes32 indexed source, uint64 nonce);
     event SenderAccepted(bytes32 indexed source, bytes32 indexed receiver, bytes32 sender);
     event LinkHalted(bytes32 indexed source, bool halted);
 
@@ -99,11 +101,15 @@ contract Inbox is AccessManaged {
     /// the application does.
     function retry(Packet calldata packet, bytes calldata payload) external {
         bytes32 packetId = Packets.idOf(packet);
-        require(_failed[packetId], Refused(Code.NothingToRetry));
+        uint256 failedIn = _failedIn[packetId];
+        require(failedIn != 0, Refused(Code.NothingToRetry));
         require(!_links[packet.sourceDomain].halted, Refused(Code.Halted));
+        lightClient.requireActive(packet.sourceDomain);
+        // A recovery withdraws what was believed before: the packet may have been forged.
+        require(failedIn == _generation(packet.sourceDomain), Refused(Code.NothingToRetry));
         require(_senders[packet.sourceDomain][packet.receiver] == packet.sender, Refused(Code.WrongSender));
         require(keccak256(payload) == packet.payloadHash, Refused(Code.PayloadMismatch));
-        delete _failed[packetId];
+        delete _failedIn[packetId];
         emit PacketRetried(packetId);
         IPacketReceiver(_account(packet.receiver)).onPacket(packetId, packet, payload);
     }
@@ -121,6 +127,16 @@ contract Inbox is AccessManaged {
         emit LinkHalted(source, halted);
     }
 
+    /// Consumes the next nonce of a source without effect: for a packet that no receiver here takes, which would block
+    /// all that follow it.
+    function skip(bytes32 source, uint64 nonce) external restricted {
+        Link storage link = _links[source];
+        require(nonce >= link.nextNonce, Refused(Code.NonceReplayed));
+        require(nonce == link.nextNonce, Refused(Code.NonceGap));
+        link.nextNonce = nonce + 1;
+        emit PacketSkipped(source, nonce);
+    }
+
     /// The nonce that the next packet of this source must have, and whether the link is halted.
     function linkState(bytes32 source) external view returns (uint64 nextNonce, bool halted) {
         return (_links[source].nextNonce, _links[source].halted);
@@ -130,9 +146,9 @@ contract Inbox is AccessManaged {
         return _senders[source][Domains.endpoint(receiver)];
     }
 
-    /// Whether this packet waits for `retry`.
+    /// Whether this packet's application failed and was not retried since.
     function hasFailed(bytes32 packetId) external view returns (bool) {
-        return _failed[packetId];
+        return _failedIn[packetId] != 0;
     }
 
     function _withinBounds(PacketProof[] calldata packets) private pure returns (bool) {
@@ -193,10 +209,15 @@ contract Inbox is AccessManaged {
             returndatacopy(add(reason, 0x20), 0, size)
             mstore(0x40, add(add(reason, 0x20), MAX_REASON))
         }
-        if (!applied) _failed[packetId] = true;
+        if (!applied) _failedIn[packetId] = _generation(packet.sourceDomain);
         emit PacketReceived(
             packetId, packet.sourceDomain, packet.nonce, applied ? Outcome.Applied : Outcome.Failed, reason
         );
+    }
+
+    /// The client's generation, counted from 1.
+    function _generation(bytes32 source) private view returns (uint256) {
+        return 1 + uint256(lightClient.generationOf(source));
     }
 
     /// The contract behind an endpoint that has registered itself, so its padding is clean.

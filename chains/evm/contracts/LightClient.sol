@@ -135,6 +135,11 @@ contract LightClient is AccessManaged {
         _active(_clients[source]);
     }
 
+    /// Number of the source's trusted states so far, from 0; what was believed in an earlier one counts no more.
+    function generationOf(bytes32 source) external view returns (uint16) {
+        return _known(_clients[source]).generation();
+    }
+
     /// What is believed about a source, the number of its generation, and whether it is frozen.
     function clientState(bytes32 source)
         external

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
 import {Route} from "../contracts/CheckpointRegistry.sol";
 import {Federation, Phase, Round, Task} from "../contracts/Federation.sol";
+import {Domains} from "../contracts/libraries/Domains.sol";
 import {Assignment} from "../contracts/libraries/Assignment.sol";
 import {Checkpoint, Checkpoints} from "../contracts/libraries/Checkpoints.sol";
 import {
@@ -94,10 +95,10 @@ contract FederationTest is Participants {
 
     function test_assignment_isLargestRemainder_unequalCapacities() public {
         federation.startRound(task);
-        uint32[] memory steps = federation.assignment(task, 1, 1);
-        // 100 steps over 100, 50, 25, 200, 75 of 450: 22.2, 11.1, 5.5, 44.4, 16.6; two are left over for the largest
-        // remainders, 16.6 and 5.5.
-        uint32[5] memory wanted = [uint32(22), 11, 6, 44, 17];
+        uint32[] memory steps = federation.assignment(task, 1);
+        // One each, and 95 steps over 100, 50, 25, 200, 75 of 450: 21.1, 10.6, 5.3, 42.2, 15.8; two are left over for
+        // the largest remainders, 15.8 and 10.6.
+        uint32[5] memory wanted = [uint32(22), 12, 6, 43, 17];
         for (uint256 i = 0; i < 5; ++i) {
             vm.assertEq(steps[i], wanted[i], "steps");
         }
@@ -105,7 +106,7 @@ contract FederationTest is Participants {
 
     function testFuzz_assignment_sumsUpAndIsFair_anyCapacities(uint32 total, uint32[] memory some) public pure {
         uint256 count = some.length > 64 ? 64 : some.length;
-        vm.assume(count != 0);
+        vm.assume(count != 0 && count <= total);
         uint32[] memory capacities_ = new uint32[](count);
         uint256 sum = 0;
         for (uint256 i = 0; i < count; ++i) {
@@ -115,7 +116,7 @@ contract FederationTest is Participants {
         uint32[] memory steps = Assignment.split(total, capacities_);
         uint256 given = 0;
         for (uint256 i = 0; i < count; ++i) {
-            uint256 floor = uint256(total) * capacities_[i] / sum;
+            uint256 floor = 1 + uint256(total - count) * capacities_[i] / sum;
             vm.assertTrue(steps[i] == floor || steps[i] == floor + 1, "the share, rounded");
             given += steps[i];
         }
@@ -131,11 +132,8 @@ contract FederationTest is Participants {
         federation.advance(task);
         assertPhase(Phase.Failed);
         federation.startRound(task);
-        Federation.TaskRecord memory record = federation.taskState(task);
-        vm.assertEq(record.round, 1, "same round");
-        vm.assertEq(record.attempt, 2, "next attempt");
+        vm.assertEq(federation.taskState(task).round, 2, "the number is used up");
         vm.assertEq(currentRound().submitted, 0, "nothing counts");
-        // Statements of the failed attempt name the same round and base: they may be carried again.
         submitUpdates(5);
         submitVerdicts(5, 31);
         assertPhase(Phase.Aggregating);
@@ -159,7 +157,89 @@ contract FederationTest is Participants {
         assertPhase(Phase.Failed);
         vm.assertEq(federation.taskState(task).lastFinal, genesisId, "the last final model stays");
         wholeRound();
-        vm.assertEq(federation.taskState(task).lastFinalRound, 1, "the round came about");
+        vm.assertEq(federation.taskState(task).lastFinalRound, 2, "the next came about");
+    }
+
+    /// Everything that was signed for a failed round, carried into the one that follows it.
+    function test_failedRound_refusesWrongRound_itsStatementsReplayed() public {
+        federation.startRound(task);
+        SignedUpdate[] memory updates = list(signed(0, update(0)));
+        SignedVerdict[] memory verdicts = list(signed(0, verdict(0, 31)));
+        submitUpdates(5);
+        submitVerdicts(5, 31);
+        (Checkpoint memory checkpoint, bytes32[] memory parents) = result();
+        SignedVote[] memory votes = list(signed(0, vote(0, Checkpoints.id(checkpoint))));
+        pass(PHASE_BLOCKS + 1);
+        federation.advance(task);
+        assertPhase(Phase.Failed);
+        federation.startRound(task);
+        expectRefused(Code.WrongRound);
+        federation.submitUpdates(task, updates);
+        submitUpdates(5);
+        expectRefused(Code.WrongRound);
+        federation.submitVerdicts(task, verdicts);
+        submitVerdicts(5, 31);
+        expectRefused(Code.WrongRound);
+        federation.submitVotes(task, votes);
+        expectRefused(Code.WrongRound);
+        federation.finalise(task, checkpoint, parents);
+        vm.assertEq(currentRound().votes, 0, "no vote counts");
+    }
+
+    /// A task is complete when its last final round reaches `rounds`, however many failed.
+    function test_task_completes_withNumberBeyondRounds_afterFailures() public {
+        for (uint256 i = 0; i < 3; ++i) {
+            federation.startRound(task);
+            pass(PHASE_BLOCKS + 1);
+            federation.advance(task);
+        }
+        wholeRound();
+        vm.assertEq(federation.taskState(task).lastFinalRound, 4, "last final round");
+        expectRefused(Code.TaskComplete);
+        federation.startRound(task);
+    }
+
+    /// Nobody fails a round that can be finalised by coming first: votes that agree leave another `phaseBlocks`.
+    function test_advance_refusesDeadlineNotReached_votesAgree() public {
+        reachAggregating();
+        (Checkpoint memory checkpoint, bytes32[] memory parents) = result();
+        submitVotes(4, Checkpoints.id(checkpoint));
+        vm.assertTrue(currentRound().agreed, "more than two thirds");
+        pass(PHASE_BLOCKS + 1);
+        expectRefused(Code.DeadlineNotReached);
+        federation.advance(task);
+        pass(PHASE_BLOCKS - 1);
+        expectRefused(Code.DeadlineNotReached);
+        federation.advance(task);
+        assertPhase(Phase.Aggregating);
+        federation.finalise(task, checkpoint, parents);
+        assertPhase(Phase.Final);
+    }
+
+    function test_advance_failsRound_agreedAndNeverFinalised() public {
+        reachAggregating();
+        (Checkpoint memory checkpoint, bytes32[] memory parents) = result();
+        submitVotes(4, Checkpoints.id(checkpoint));
+        pass(2 * PHASE_BLOCKS + 1);
+        federation.advance(task);
+        assertPhase(Phase.Failed);
+        expectRefused(Code.WrongPhase);
+        federation.finalise(task, checkpoint, parents);
+    }
+
+    function test_advance_failsRoundAtOnce_votesDisagree() public {
+        reachAggregating();
+        (Checkpoint memory checkpoint,) = result();
+        submitVotes(3, Checkpoints.id(checkpoint));
+        SignedVote[] memory others = new SignedVote[](2);
+        for (uint256 i = 3; i < 5; ++i) {
+            others[i - 3] = signed(i, vote(i, keccak256("another")));
+        }
+        federation.submitVotes(task, others);
+        vm.assertTrue(!currentRound().agreed, "three of five");
+        pass(PHASE_BLOCKS + 1);
+        federation.advance(task);
+        assertPhase(Phase.Failed);
     }
 
     function test_tally_needsMoreThanTwoThirds_ofAllMembers() public {
@@ -336,7 +416,7 @@ contract FederationTest is Participants {
         _refusedVote(Code.NotRegistered, 1, vote(0, keccak256("x")));
         federation.submitVotes(task, list(signed(0, vote(0, keccak256("x")))));
         _refusedVote(Code.AlreadySubmitted, 0, vote(0, keccak256("y")));
-        vm.assertEq(federation.votesFor(task, 1, 1, keccak256("x")), 1, "one vote");
+        vm.assertEq(federation.votesFor(task, 1, keccak256("x")), 1, "one vote");
     }
 
     // Checkpoints.
@@ -442,6 +522,40 @@ contract FederationTest is Participants {
         federation.setMembers(leaving);
         expectRefused(Code.TooFewParticipants);
         federation.startRound(task);
+    }
+
+    /// Whoever claims all the capacity there is leaves one step to everybody else.
+    function test_assignment_leavesAStepToEveryone_oneClaimsEverything() public {
+        SignedMembership[] memory one = new SignedMembership[](1);
+        one[0] = signedMembership(members[3], type(uint32).max, 2);
+        federation.setMembers(one);
+        federation.startRound(task);
+        uint32[] memory steps = federation.assignment(task, 1);
+        for (uint256 i = 0; i < 5; ++i) {
+            vm.assertEq(steps[i], i == 3 ? STEPS - 4 : 1, "steps");
+        }
+        submitUpdates(5);
+        assertPhase(Phase.Verifying);
+    }
+
+    function test_startRound_refusesTooManyParticipants_moreThanSteps() public {
+        Task memory config = taskConfig();
+        config.configDigest = keccak256("four steps");
+        config.stepsPerRound = 4;
+        Checkpoint memory genesis = genesisCheckpoint();
+        genesis.task = Domains.task(genesis.federation, config.configDigest);
+        task = federation.createTask(config, genesis);
+        expectRefused(Code.TooManyParticipants);
+        federation.startRound(task);
+        vm.assertEq(federation.taskState(task).round, 0, "not started");
+        SignedMembership[] memory leaving = new SignedMembership[](1);
+        leaving[0] = signedMembership(members[4], 0, 2);
+        federation.setMembers(leaving);
+        federation.startRound(task);
+        uint32[] memory steps = federation.assignment(task, 1);
+        for (uint256 i = 0; i < 4; ++i) {
+            vm.assertEq(steps[i], 1, "one each");
+        }
     }
 
     // Tasks and governance.

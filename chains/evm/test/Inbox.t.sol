@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Outcome, PacketProof} from "../contracts/Inbox.sol";
+import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
+import {Inbox, Outcome, PacketProof} from "../contracts/Inbox.sol";
 import {Checkpoint, Checkpoints} from "../contracts/libraries/Checkpoints.sol";
 import {Domains} from "../contracts/libraries/Domains.sol";
 import {Packet} from "../contracts/libraries/Packets.sol";
@@ -218,6 +219,92 @@ contract InboxTest is Link {
         inbox.acceptFrom(SOURCE, 0);
         expectRefused(Code.WrongSender);
         inbox.retry(packet, "payload");
+    }
+
+    function test_retry_refusesFrozen_clientFrozenMeanwhile() public {
+        MendableReceiver receiver = new MendableReceiver(inbox, SOURCE, PEER_SENDER);
+        (Packet memory packet, bytes32 id) = _deliverTo(address(receiver), Outcome.Failed);
+        receiver.mend();
+        lightClient.freeze(SOURCE);
+        expectRefused(Code.Frozen);
+        inbox.retry(packet, "payload");
+        vm.assertEq(receiver.count(), 0, "not dispatched");
+        vm.assertTrue(inbox.hasFailed(id), "failure kept");
+    }
+
+    /// What a committee proved before the recovery may be forged: it stays consumed, without effect.
+    function test_retry_refusesNothingToRetry_failedBeforeRecovery() public {
+        MendableReceiver receiver = new MendableReceiver(inbox, SOURCE, PEER_SENDER);
+        (Packet memory packet,) = _deliverTo(address(receiver), Outcome.Failed);
+        receiver.mend();
+        lightClient.freeze(SOURCE);
+        lightClient.recover(SOURCE, abi.encode(uint64(2), addresses(sortedKeys("second committee", 4)), false));
+        expectRefused(Code.NothingToRetry);
+        inbox.retry(packet, "payload");
+        vm.assertEq(receiver.count(), 0, "not dispatched");
+    }
+
+    /// A packet that nobody here takes stands before all others; governance takes it out of the way.
+    function test_skip_consumesNextNonce_packetForNobody() public {
+        uint256 blocked = sourceSends("to nobody", Domains.endpoint(address(outbox)), 0);
+        sourceExports();
+        finalise(20);
+        deliver(proven(3));
+        PacketProof memory next = proven(blocked + 1);
+        PacketProof memory lost = proven(blocked);
+        expectRefused(Code.NonceReplayed);
+        inbox.skip(SOURCE, 0);
+        expectRefused(Code.NonceGap);
+        inbox.skip(SOURCE, 2);
+        vm.prank(STRANGER);
+        vm.expectRevert(abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, STRANGER));
+        inbox.skip(SOURCE, 1);
+        vm.assertEq(nextNonce(), 1, "nothing skipped");
+        vm.expectEmit();
+        emit Inbox.PacketSkipped(SOURCE, 1);
+        inbox.skip(SOURCE, 1);
+        vm.assertEq(nextNonce(), 2, "consumed");
+        expectRefused(Code.WrongReceiver);
+        inbox.deliver(SOURCE, "", uint64(leaves.length), batch(lost));
+        deliver(next);
+        vm.assertEq(registry.peerState(SOURCE, PEER_FEDERATION, PEER_TASK).lastRound, 2, "the link goes on");
+    }
+
+    /// After a forged checkpoint of the highest round no honest one would follow.
+    function test_setPeer_startsRoundsAnew_anotherGenesis() public {
+        deliver(_honest);
+        registry.setPeer(SOURCE, PEER_FEDERATION, PEER_TASK, PEER_GENESIS, PEER_SENDER);
+        vm.assertEq(registry.peerState(SOURCE, PEER_FEDERATION, PEER_TASK).lastRound, 1, "same genesis: goes on");
+        registry.setPeer(SOURCE, PEER_FEDERATION, PEER_TASK, keccak256("another genesis"), PEER_SENDER);
+        vm.assertEq(registry.peerState(SOURCE, PEER_FEDERATION, PEER_TASK).lastRound, 0, "another: from the start");
+        (Checkpoint memory checkpoint, bytes32[] memory parents) = sourceCheckpoint(1);
+        checkpoint.modelRoot = keccak256("another model");
+        uint256 index = sourceSends(Checkpoints.encodePayload(checkpoint, parents, keccak256("another genesis")));
+        finalise(20);
+        deliver(proven(index));
+        vm.assertEq(registry.acceptedAt(Checkpoints.id(checkpoint)), block.number, "round 1 again");
+    }
+
+    function test_setPeer_refusesWrongDomain_ownChain() public {
+        bytes32 own = inbox.domain();
+        expectRefused(Code.WrongDomain);
+        registry.setPeer(own, PEER_FEDERATION, PEER_TASK, PEER_GENESIS, PEER_SENDER);
+    }
+
+    /// A second acceptance would move an import behind the start of a round that counts it among its parents.
+    function test_registry_failsWithRoundRegression_importedAlready() public {
+        deliver(_honest);
+        uint64 accepted = registry.acceptedAt(lastExported);
+        registry.setPeer(SOURCE, PEER_FEDERATION, PEER_TASK, keccak256("another genesis"), PEER_SENDER);
+        (Checkpoint memory same, bytes32[] memory parents) = sourceCheckpoint(1);
+        vm.assertEq(Checkpoints.id(same), lastExported, "the same checkpoint");
+        uint256 index = sourceSends(Checkpoints.encodePayload(same, parents, keccak256("another genesis")));
+        finalise(20);
+        vm.roll(block.number + 1);
+        vm.recordLogs();
+        deliver(proven(index));
+        _assertFailedWith(Code.RoundRegression);
+        vm.assertEq(registry.acceptedAt(lastExported), accepted, "accepted at");
     }
 
     function test_deliver_storesFailure_applicationBurnsItsGas() public {

@@ -39,8 +39,4 @@ library Packets {
     function idOf(Packet calldata packet) internal pure returns (bytes32) {
         return keccak256(abi.encode(TYPEHASH, packet));
     }
-
-    function knownKind(uint8 kind) internal pure returns (bool) {
-        return kind >= KIND_CHECKPOINT && kind <= KIND_GOVERNANCE;
-    }
 }

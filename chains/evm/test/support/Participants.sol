@@ -84,14 +84,14 @@ abstract contract Participants is Network {
 
     function update(uint256 index) internal view returns (Update memory) {
         Federation.TaskRecord memory record = federation.taskState(task);
-        uint32[] memory steps = federation.assignment(task, record.round, record.attempt);
+        uint32[] memory steps = federation.assignment(task, record.round);
         return Update({
             federation: federation.federation(),
             task: task,
             round: record.round,
             trainer: vm.addr(members[index]),
             base: record.lastFinal,
-            updateRoot: keccak256(abi.encode("update", index, record.round, record.attempt)),
+            updateRoot: keccak256(abi.encode("update", index, record.round)),
             updateBytes: 1000,
             samples: 90,
             computeMillis: 1500,
@@ -218,13 +218,13 @@ abstract contract Participants is Network {
         Round memory round = currentRound();
         for (uint256 i = 0; i < members.length; ++i) {
             if ((round.accepted >> i) & 1 == 0) continue;
-            digests = LogTwin.append(digests, federation.updateDigest(task, record.round, record.attempt, i));
+            digests = LogTwin.append(digests, federation.updateDigest(task, record.round, i));
         }
     }
 
     function currentRound() internal view returns (Round memory) {
         Federation.TaskRecord memory record = federation.taskState(task);
-        return federation.roundState(task, record.round, record.attempt);
+        return federation.roundState(task, record.round);
     }
 
     function assertPhase(Phase phase) internal view {
