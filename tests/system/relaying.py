@@ -114,8 +114,7 @@ def linked_pair(folder: Path, kinds: tuple[str, str]) -> Iterator[Pair]:
             folder,
             {network.name: network.spec for network in networks},
             {network.name: network.attestors for network in networks},
-            [("left", "right"), ("right", "left")],
-            RELAYERS,
+            [[("left", "right"), ("right", "left")]] * RELAYERS,
         )
         pair = Pair(left, right, relayers)
         try:
