@@ -254,7 +254,6 @@ class SubstrateChain:
 
         return RoundRecord(
             round=round,
-            attempt=attempt,
             phase=records.phase(found["phase"]),
             start_height=number(found["start_height"]),
             deadline=number(found["deadline"]),
