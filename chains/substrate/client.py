@@ -244,12 +244,11 @@ class SubstrateChain:
         if stored is None:
             raise Refused(Code.WrongRound, "round", f"{round} was not started")
         found = record(stored)
-        attempt = number(found["attempt"])
 
         def said(item: str, bitmap: str) -> dict[int, dict[str, Json]]:
             bits = number(found[bitmap])
             indices = [at for at in range(bits.bit_length()) if bits >> at & 1]
-            wanted = [(FEDERATION, item, [scale(task), round, attempt, index]) for index in indices]
+            wanted = [(FEDERATION, item, [scale(task), round, index]) for index in indices]
             return dict(zip(indices, map(record, self._runtime.read_all(wanted, at)), strict=True))
 
         return RoundRecord(
@@ -294,19 +293,20 @@ class SubstrateChain:
         return self._send(FEDERATION, "advance", task=task)
 
     def checkpoints(self, task: bytes) -> list[CheckpointRecord]:
-        """See `poft.chain.Chain.checkpoints`; a task's final rounds have no gaps."""
+        """See `poft.chain.Chain.checkpoints`; a failed round has none."""
         at = self._rpc.text("chain_getBlockHash")
         status = self._runtime.read(FEDERATION, "Tasks", [scale(task)], at)
         if status is None:
             raise Refused(Code.UnknownTask, "task", "0x" + task.hex())
         last = number(record(status)["last_final_round"])
-        return self._checkpoints([(FEDERATION, "OwnCheckpoints", [scale(task), n]) for n in range(last + 1)], at)
+        ids = self._runtime.read_all([(FEDERATION, "OwnCheckpoints", [scale(task), n]) for n in range(last + 1)], at)
+        return self._checkpoints([name for name in ids if name is not None], at)
 
     def imports(self) -> list[CheckpointRecord]:
         """See `poft.chain.Chain.imports`."""
         at = self._rpc.text("chain_getBlockHash")
         count = number(self._runtime.read(FEDERATION, "ImportCount", at=at))
-        return self._checkpoints([(FEDERATION, "Imports", [n]) for n in range(count)], at)
+        return self._checkpoints(self._runtime.read_all([(FEDERATION, "Imports", [n]) for n in range(count)], at), at)
 
     def ledger_bytes(self, receipts: Sequence[Receipt]) -> int:
         """See `poft.chain.Chain.ledger_bytes`."""
@@ -324,8 +324,7 @@ class SubstrateChain:
     def _member_set(self, position: Json, at: str) -> list[Member]:
         return [records.member(entry) for entry in items(self._runtime.read(FEDERATION, "MemberSets", [position], at))]
 
-    def _checkpoints(self, names: Sequence[tuple[str, str, Sequence[Json]]], at: str) -> list[CheckpointRecord]:
-        ids = self._runtime.read_all(names, at)
+    def _checkpoints(self, ids: Sequence[Json], at: str) -> list[CheckpointRecord]:
         found = self._runtime.read_all([(FEDERATION, "Checkpoints", [name]) for name in ids], at)
         return [records.checkpoint_record(entry) for entry in found]
 

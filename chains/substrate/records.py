@@ -16,6 +16,9 @@ from .runtime import items, number, octets, record
 
 T = TypeVar("T")
 
+SKIPPED = "skipped by governance"
+"""`Outcome.failure` of a nonce that `Bridge.skip_packet` consumed."""
+
 
 def struct(kind: type[T], value: Json) -> T:
     """A record whose fields have the names of the dataclass's."""
@@ -42,10 +45,12 @@ def client_status(value: Json) -> ClientStatus:
 
 
 def outcome(nonce: int, value: Json) -> Outcome:
-    """`Bridge.Deliveries`."""
+    """`Bridge.Deliveries`. A nonce that governance skipped names no packet."""
     found = record(value)
     result = found["outcome"]
-    failure = str(result["Failed"]) if isinstance(result, Mapping) else ""
+    failure = SKIPPED if result == "Skipped" else ""
+    if isinstance(result, Mapping):
+        failure = str(result["Failed"])
     return Outcome(
         octets(found["packet_id"]),
         nonce,

@@ -35,11 +35,12 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    /// A new trusted state in a new generation, which lifts a freeze. Nonces live in the inbox and go on: no packet is
-    /// ever delivered twice.
+    /// A new trusted state in a new generation, which lifts a freeze. Its epoch is a later one: the old evidence and the
+    /// old signatures are for earlier epochs. Nonces live in the inbox and go on: no packet is ever delivered twice.
     pub(crate) fn recover(source: H256, genesis: &GenesisOf<T>) -> Result<(), Code> {
         let client = Self::known(&source)?;
         let state = T::Verifier::initialise(genesis)?;
+        ensure(state.epoch > client.state.epoch, Code::WrongEpoch)?;
         let generation = client.generation.checked_add(1).ok_or(Code::Oversize)?;
         Self::begin(source, state, generation, client.max_drift, client.staleness);
         Ok(())

@@ -36,7 +36,8 @@ impl<T: Config> Pallet<T> {
         if let Some(proof) = proof {
             Self::update(source, proof)?;
         }
-        let outbox_root = Self::finalised_root(&source, &Self::active(&source)?, outbox_size)?;
+        let client = Self::active(&source)?;
+        let outbox_root = Self::finalised_root(&source, &client, outbox_size)?;
         // 4. to 10. of every packet: version, kind, domains, receiver, sender, nonce, inclusion, expiry, payload.
         let mut expected = Expectation {
             own_domain: Domain::<T>::get(),
@@ -63,7 +64,7 @@ impl<T: Config> Pallet<T> {
                     Err(code) => Outcome::Failed(code),
                 },
             };
-            Self::record(&delivered.packet, delivered.packet.id(), outcome);
+            Self::record(&delivered.packet, delivered.packet.id(), client.generation, outcome);
         }
         Ok(())
     }
@@ -71,14 +72,36 @@ impl<T: Config> Pallet<T> {
     /// Hands a packet whose application failed to it once more; refuses as the application does.
     pub(crate) fn dispatch_again(packet: &Packet, payload: &[u8]) -> Result<(), Code> {
         ensure(!Halted::<T>::get(), Code::Halted)?;
+        let client = Self::active(&packet.source_domain)?;
         let id = packet.id();
         let delivery = Deliveries::<T>::get(packet.source_domain, packet.nonce).ok_or(Code::NothingToRetry)?;
         ensure(delivery.packet_id == id && matches!(delivery.outcome, Outcome::Failed(_)), Code::NothingToRetry)?;
+        // What a committee vouched for that governance has replaced since does not count any more.
+        ensure(delivery.generation == client.generation, Code::NothingToRetry)?;
         ensure(Senders::<T>::get(packet.source_domain) == Some(packet.sender), Code::WrongSender)?;
         ensure(payload.len() <= MAX_PAYLOAD, Code::Oversize)?;
         ensure(keccak(payload) == packet.payload_hash, Code::PayloadMismatch)?;
         Self::dispatch(packet, payload)?;
-        Self::record(packet, id, Outcome::Dispatched);
+        Self::record(packet, id, client.generation, Outcome::Dispatched);
+        Ok(())
+    }
+
+    /// Consumes the next nonce of a source without effect: the way out for a link that a packet blocks which can never be
+    /// taken here.
+    pub(crate) fn skip(source: H256, nonce: u64) -> Result<(), Code> {
+        let client = Self::known(&source)?;
+        let next = NextNonce::<T>::get(source);
+        ensure(nonce >= next, Code::NonceReplayed)?;
+        ensure(nonce == next, Code::NonceGap)?;
+        NextNonce::<T>::insert(source, nonce.checked_add(1).ok_or(Code::Oversize)?);
+        let delivery = Delivery {
+            packet_id: H256::zero(),
+            generation: client.generation,
+            height: Self::height(),
+            outcome: Outcome::Skipped,
+        };
+        Deliveries::<T>::insert(source, nonce, delivery);
+        Self::deposit_event(Event::PacketSkipped { source_domain: source, nonce });
         Ok(())
     }
 
@@ -90,9 +113,9 @@ impl<T: Config> Pallet<T> {
         })
     }
 
-    fn record(packet: &Packet, packet_id: H256, outcome: Outcome) {
+    fn record(packet: &Packet, packet_id: H256, generation: u32, outcome: Outcome) {
         let (source_domain, nonce) = (packet.source_domain, packet.nonce);
-        let delivery = Delivery { packet_id, height: Self::height(), outcome };
+        let delivery = Delivery { packet_id, generation, height: Self::height(), outcome };
         Deliveries::<T>::insert(source_domain, nonce, delivery);
         Self::deposit_event(Event::PacketReceived { source_domain, nonce, packet_id, outcome });
     }

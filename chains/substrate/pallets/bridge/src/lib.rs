@@ -157,6 +157,13 @@ pub mod pallet {
             /// What became of it.
             outcome: Outcome,
         },
+        /// Governance consumed a nonce without effect.
+        PacketSkipped {
+            /// The source.
+            source_domain: H256,
+            /// The nonce that counts as received.
+            nonce: u64,
+        },
         /// Governance halted the pallet, or lifted that.
         HaltedSet {
             /// Whether it is halted.
@@ -295,7 +302,8 @@ pub mod pallet {
 
         /// Lifts a freeze with a new trusted state and a new generation. Nothing that the earlier generation signed counts.
         ///
-        /// Refuses with `Uninitialised`, and what the scheme refuses a genesis for.
+        /// Refuses with `Uninitialised`, what the scheme refuses a genesis for, and `WrongEpoch` when its epoch is not greater
+        /// than that of the client.
         #[pallet::call_index(1)]
         #[pallet::weight(T::WeightInfo::create(genesis.encoded_size() as u64 / 20))]
         pub fn recover_client(origin: OriginFor<T>, source_domain: H256, genesis: GenesisOf<T>) -> DispatchResult {
@@ -371,12 +379,24 @@ pub mod pallet {
 
         /// Dispatches a consumed packet whose application had failed once more.
         ///
-        /// Refuses with `Halted`, `NothingToRetry`, `WrongSender`, `PayloadMismatch`, and as the application does.
+        /// Refuses with `Halted`, `Uninitialised`, `Frozen`, `NothingToRetry` (also when the client was recovered since),
+        /// `WrongSender`, `Oversize`, `PayloadMismatch`, and as the application does.
         #[pallet::call_index(7)]
         #[pallet::weight(Pallet::<T>::retry_weight(packet, payload))]
         pub fn retry(origin: OriginFor<T>, packet: Packet, payload: Vec<u8>) -> DispatchResult {
             ensure_signed(origin)?;
             Ok(Self::dispatch_again(&packet, &payload).map_err(Error::<T>::from)?)
+        }
+
+        /// Consumes the next nonce of a source without effect, where a packet blocks the link that this chain can never
+        /// take.
+        ///
+        /// Refuses with `Uninitialised`, `NonceReplayed`, `NonceGap`.
+        #[pallet::call_index(8)]
+        #[pallet::weight(T::WeightInfo::fixed())]
+        pub fn skip_packet(origin: OriginFor<T>, source_domain: H256, nonce: u64) -> DispatchResult {
+            T::Governance::ensure_origin(origin)?;
+            Ok(Self::skip(source_domain, nonce).map_err(Error::<T>::from)?)
         }
     }
 
@@ -387,14 +407,17 @@ pub mod pallet {
 
         fn delivery_weight(proof: Option<&ProofOf<T>>, packets: &[PacketProof]) -> Weight {
             let work = proof.map_or(Work::default(), T::Verifier::work);
-            packets.iter().fold(T::WeightInfo::update(work), |sum, delivered| {
+            let start = T::WeightInfo::update(work).saturating_add(T::WeightInfo::receive());
+            packets.iter().fold(start, |sum, delivered| {
                 let own = T::WeightInfo::packet(delivered.proof.len() as u64, delivered.payload.len() as u64);
                 sum.saturating_add(own).saturating_add(T::Receiver::weight(delivered.payload.len()))
             })
         }
 
         fn retry_weight(_: &Packet, payload: &[u8]) -> Weight {
-            T::WeightInfo::packet(0, payload.len() as u64).saturating_add(T::Receiver::weight(payload.len()))
+            T::WeightInfo::receive()
+                .saturating_add(T::WeightInfo::packet(0, payload.len() as u64))
+                .saturating_add(T::Receiver::weight(payload.len()))
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::{pallet::*, ports::Bridge, types::OutboxEntry};
 use alloc::vec::Vec;
 use poft_primitives::{
     keccak,
-    packet::{Packet, MAX_PAYLOAD, VERSION},
+    packet::{Packet, KIND_CHECKPOINT, MAX_PAYLOAD, VERSION},
     receive::ensure,
     Code, H256,
 };
@@ -40,6 +40,8 @@ impl<T: Config> Bridge for Pallet<T> {
         payload: &[u8],
     ) -> Result<H256, Code> {
         ensure(!Halted::<T>::get(), Code::Halted)?;
+        // No inbox takes another kind, and a packet that is refused blocks all that follow it.
+        ensure(kind == KIND_CHECKPOINT, Code::WrongKind)?;
         let own = Domain::<T>::get();
         ensure(!dest_domain.is_zero() && !receiver.is_zero() && !sender.is_zero(), Code::ZeroValue)?;
         ensure(dest_domain != own, Code::WrongDestination)?;

@@ -23,7 +23,7 @@ pub trait Bridge {
 
     /// Appends a packet to the outbox and returns its id. `expires_at` is a height of the destination, 0 = never.
     ///
-    /// Refuses with `ZeroValue`, `WrongDestination` (this chain), `Oversize`.
+    /// Refuses with `Halted`, `WrongKind`, `ZeroValue`, `WrongDestination` (this chain), `Oversize`.
     fn send(
         sender: H256,
         kind: u8,

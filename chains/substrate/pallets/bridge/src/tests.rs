@@ -109,13 +109,16 @@ fn send_numbers_packets_densely_per_destination() {
 }
 
 #[test]
-fn send_refuses_own_domain_zero_endpoints_and_oversize() {
+fn send_refuses_own_domain_zero_endpoints_other_kinds_and_oversize() {
     run(|| {
         let (me, there, you) = (keccak(b"me"), keccak(b"there"), keccak(b"you"));
         assert_eq!(Bridge::send(me, 1, own(), you, 0, &[]), Err(Code::WrongDestination));
         assert_eq!(Bridge::send(me, 1, H256::zero(), you, 0, &[]), Err(Code::ZeroValue));
         assert_eq!(Bridge::send(me, 1, there, H256::zero(), 0, &[]), Err(Code::ZeroValue));
         assert_eq!(Bridge::send(me, 1, there, you, 0, &[0; 4097]), Err(Code::Oversize));
+        for kind in [0, 2, 3, u8::MAX] {
+            assert_eq!(Bridge::send(me, kind, there, you, 0, &[]), Err(Code::WrongKind));
+        }
         assert_ok!(Bridge::set_halted(root(), true));
         assert_eq!(Bridge::send(me, 1, there, you, 0, &[]), Err(Code::Halted));
         assert_eq!(Outbox::<Test>::get().size, 0);
@@ -240,11 +243,15 @@ fn misbehaviour_freezes_until_governance_recovers() {
         assert_noop!(deliver(&source, vec![source.delivery(0)]), refused(Code::Frozen));
         assert_noop!(submit(1, &truth, &lie), refused(Code::Frozen));
         // A stranger cannot lift it; governance can, with a committee of its choice.
+        let old = source.genesis();
         source.committee = keys("recovered", 4);
         source.epoch = 2;
-        let recover = |origin| Bridge::recover_client(origin, source.domain, source.genesis());
-        assert_noop!(recover(signed()), DispatchError::BadOrigin);
-        assert_ok!(recover(root()));
+        let recover = |origin, genesis| Bridge::recover_client(origin, source.domain, genesis);
+        assert_noop!(recover(signed(), source.genesis()), DispatchError::BadOrigin);
+        assert_noop!(recover(root(), old), refused(Code::WrongEpoch));
+        assert_noop!(recover(root(), CommitteeGenesis { epoch: 1, ..source.genesis() }), refused(Code::WrongEpoch));
+        assert_ok!(recover(root(), source.genesis()));
+        assert_noop!(submit(1, &truth, &lie), refused(Code::WrongEpoch));
         let client = Clients::<Test>::get(source.domain).expect("recovered");
         assert_eq!((client.generation, client.frozen, client.state.outbox_size), (1, false, 0));
         assert_noop!(update(&source, truth), refused(Code::CommitteeMismatch));
@@ -381,6 +388,55 @@ fn a_refusing_application_blocks_nothing_and_may_be_retried() {
         assert_noop!(retry(&payload), refused(Code::NothingToRetry));
         let (other, payload) = source.packets[1].clone();
         assert_noop!(Bridge::retry(signed(), other, payload), refused(Code::NothingToRetry));
+    });
+}
+
+/// What a lying committee left behind must not be dispatched when nobody believes it any more.
+#[test]
+fn a_failed_packet_is_not_retried_while_frozen_or_after_a_recovery() {
+    run(|| {
+        let mut source = finalised(1);
+        Application::refuse(Some(Code::UnknownParent));
+        assert_ok!(deliver(&source, vec![source.delivery(0)]));
+        Application::refuse(None);
+        let (packet, payload) = source.packets[0].clone();
+        let retry = || Bridge::retry(signed(), packet.clone(), payload.clone());
+        assert_ok!(Bridge::set_halted(root(), true));
+        assert_noop!(retry(), refused(Code::Halted));
+        assert_ok!(Bridge::set_halted(root(), false));
+        assert_ok!(Bridge::freeze_client(root(), source.domain));
+        assert_noop!(retry(), refused(Code::Frozen));
+        source.epoch = 2;
+        assert_ok!(Bridge::recover_client(root(), source.domain, source.genesis()));
+        assert_noop!(retry(), refused(Code::NothingToRetry));
+        assert_eq!(Application::taken(), 0);
+    });
+}
+
+#[test]
+fn governance_skips_a_packet_that_blocks_its_link() {
+    run(|| {
+        let mut source = source(1);
+        source.send(own(), keccak(b"nobody"), b"lost");
+        source.send(own(), Application::endpoint(), b"after it");
+        let proof = source.finality(0);
+        assert_ok!(update(&source, proof));
+        assert_ok!(deliver(&source, vec![source.delivery(0)]));
+        assert_noop!(deliver(&source, vec![source.delivery(1)]), refused(Code::WrongReceiver));
+        assert_noop!(deliver(&source, vec![source.delivery(2)]), refused(Code::NonceGap));
+        let skip = |origin, nonce| Bridge::skip_packet(origin, source.domain, nonce);
+        assert_noop!(skip(signed(), 1), DispatchError::BadOrigin);
+        assert_noop!(skip(root(), 0), refused(Code::NonceReplayed));
+        assert_noop!(skip(root(), 2), refused(Code::NonceGap));
+        assert_noop!(Bridge::skip_packet(root(), keccak(b"x"), 0), refused(Code::Uninitialised));
+        assert_ok!(skip(root(), 1));
+        System::assert_last_event(Event::PacketSkipped { source_domain: source.domain, nonce: 1 }.into());
+        assert_eq!(Deliveries::<Test>::get(source.domain, 1).expect("consumed").outcome, Outcome::Skipped);
+        assert_noop!(deliver(&source, vec![source.delivery(1)]), refused(Code::WrongReceiver));
+        let (packet, payload) = source.packets[1].clone();
+        assert_noop!(Bridge::retry(signed(), packet, payload), refused(Code::NothingToRetry));
+        assert_ok!(deliver(&source, vec![source.delivery(2)]));
+        assert_eq!(Application::taken(), 2);
     });
 }
 

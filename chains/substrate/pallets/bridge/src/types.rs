@@ -51,13 +51,17 @@ pub enum Outcome {
     Expired,
     /// The application refused it; `retry` is open.
     Failed(Code),
+    /// Governance skipped its nonce; which packet it was is not known.
+    Skipped,
 }
 
-/// A packet that was received.
+/// A packet that was received, or a nonce that was skipped.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct Delivery {
-    /// The packet's id.
+    /// The packet's id, zero for a skipped nonce.
     pub packet_id: H256,
+    /// The generation of the client that vouched for it.
+    pub generation: u32,
     /// The block that received it.
     pub height: u64,
     /// What became of it.

@@ -21,6 +21,8 @@ pub trait WeightInfo {
     fn update(work: Work) -> Weight;
     /// Checking and recording one packet, without what its application does.
     fn packet(proof_nodes: u64, payload_bytes: u64) -> Weight;
+    /// Finding the outbox that packets are proven against, and what else is looked up once a call.
+    fn receive() -> Weight;
     /// A call that reads and writes a handful of values.
     fn fixed() -> Weight;
     /// Creating or recovering a client.
@@ -42,6 +44,11 @@ impl WeightInfo for () {
             .saturating_add(HASH.saturating_mul(proof_nodes.saturating_add(4)))
             .saturating_add(BYTE.saturating_mul(payload_bytes));
         Weight::from_parts(time, 4_000).saturating_add(RocksDbWeight::get().reads_writes(3, 2))
+    }
+
+    fn receive() -> Weight {
+        // Domain, halt, client (twice), sender and nonce; 8 halvings of the ring of 256.
+        Weight::from_parts(BASE, 4_000).saturating_add(RocksDbWeight::get().reads_writes(6 + 8, 1))
     }
 
     fn fixed() -> Weight {

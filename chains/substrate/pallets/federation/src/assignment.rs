@@ -2,10 +2,20 @@
 
 use alloc::vec::Vec;
 use core::cmp::Reverse;
+use poft_primitives::Code;
+
+/// Every member gets one step, so that nobody's claimed capacity shuts others out; the rest is split by capacity.
+///
+/// Refuses with `TooManyParticipants` when there are more members than steps.
+pub fn assign(total: u32, capacities: &[u32]) -> Result<Vec<u32>, Code> {
+    let members = u32::try_from(capacities.len()).map_err(|_| Code::TooManyParticipants)?;
+    let rest = total.checked_sub(members).ok_or(Code::TooManyParticipants)?;
+    Ok(split(rest, capacities).into_iter().map(|share| share.saturating_add(1)).collect())
+}
 
 /// `total` split by capacity with largest remainder: share = ⌊S·c/C⌋, the leftover steps go one each to the largest
 /// remainders, ties to the lower position (members are sorted by address). All zero when there is no capacity.
-pub fn split(total: u32, capacities: &[u32]) -> Vec<u32> {
+fn split(total: u32, capacities: &[u32]) -> Vec<u32> {
     let all: u64 = capacities.iter().map(|capacity| u64::from(*capacity)).sum();
     // u32 · u32 fits u64, and a share is at most `total`.
     let products = capacities.iter().map(|capacity| u64::from(total) * u64::from(*capacity));
@@ -30,7 +40,16 @@ pub fn split(total: u32, capacities: &[u32]) -> Vec<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::split;
+    use super::{assign, split};
+    use poft_primitives::Code;
+
+    #[test]
+    fn every_member_gets_a_step_before_capacity_counts() {
+        assert_eq!(assign(10, &[1, 1, 1]), Ok(vec![4, 3, 3]));
+        assert_eq!(assign(5, &[u32::MAX, 1, 1]), Ok(vec![3, 1, 1]));
+        assert_eq!(assign(3, &[7, 8, 9]), Ok(vec![1, 1, 1]));
+        assert_eq!(assign(2, &[7, 8, 9]), Err(Code::TooManyParticipants));
+    }
 
     #[test]
     fn steps_are_shared_by_capacity_and_none_is_lost() {

@@ -6,7 +6,7 @@
 //! 3. `submit_verdicts`: which updates each member accepts; an update counts when more than two thirds accept it.
 //! 4. `submit_votes`, `finalise`: the checkpoint that more than two thirds computed becomes the task's last one, with its
 //!    lineage, and goes to every route when the round is one for export.
-//! 5. `advance`: pushes on a phase whose deadline has passed; a round without a result fails and may be attempted again.
+//! 5. `advance`: pushes on a phase whose deadline has passed; a round without a result fails, and its number is used up.
 //!
 //! A participant is its training key: what counts is who signed a statement, not which account carried it. The
 //! statements of one call are all or nothing. Every call verifies first (`verify_*` only reads), then writes.
@@ -94,28 +94,21 @@ pub mod pallet {
         /// Training was requested.
         TaskCreated { task_id: H256, task: Task, genesis: Checkpoint },
         /// A round was started.
-        RoundStarted { task_id: H256, round: u64, attempt: u32, member_set: u32, start_height: u64, steps: Vec<u32> },
+        RoundStarted { task_id: H256, round: u64, member_set: u32, start_height: u64, steps: Vec<u32> },
         /// A round moved on.
-        PhaseEntered { task_id: H256, round: u64, attempt: u32, phase: Phase, deadline: u64 },
+        PhaseEntered { task_id: H256, round: u64, phase: Phase, deadline: u64 },
         /// A trainer contributed.
-        UpdateSubmitted { task_id: H256, round: u64, attempt: u32, index: u32, digest: H256, update: Update },
+        UpdateSubmitted { task_id: H256, round: u64, index: u32, digest: H256, update: Update },
         /// A verifier spoke.
-        VerdictSubmitted { task_id: H256, round: u64, attempt: u32, index: u32, verdict: Verdict },
+        VerdictSubmitted { task_id: H256, round: u64, index: u32, verdict: Verdict },
         /// The verdicts were counted.
-        RoundTallied { task_id: H256, round: u64, attempt: u32, accepted: u64 },
+        RoundTallied { task_id: H256, round: u64, accepted: u64 },
         /// A participant voted.
-        VoteSubmitted { task_id: H256, round: u64, attempt: u32, index: u32, vote: Vote },
+        VoteSubmitted { task_id: H256, round: u64, index: u32, vote: Vote },
         /// A round has its checkpoint.
-        RoundFinal {
-            task_id: H256,
-            round: u64,
-            attempt: u32,
-            checkpoint_id: H256,
-            checkpoint: Checkpoint,
-            parents: Vec<H256>,
-        },
+        RoundFinal { task_id: H256, round: u64, checkpoint_id: H256, checkpoint: Checkpoint, parents: Vec<H256> },
         /// A round ended without one.
-        RoundFailed { task_id: H256, round: u64, attempt: u32 },
+        RoundFailed { task_id: H256, round: u64 },
         /// Checkpoints of a federation elsewhere are taken.
         PeerSet { source_domain: H256, federation: H256, task: H256, genesis_checkpoint: H256, endpoint: H256 },
         /// Where a task's checkpoints go.
@@ -175,48 +168,30 @@ pub mod pallet {
     #[pallet::storage]
     pub type Tasks<T> = StorageMap<_, Blake2_128Concat, H256, TaskRecord>;
 
-    /// The last attempt at every round.
+    /// Every round that was started.
     #[pallet::storage]
     pub type Rounds<T> = StorageDoubleMap<_, Blake2_128Concat, H256, Twox64Concat, u64, Round>;
 
-    /// Updates that were submitted, by (task, round, attempt, member index).
+    /// Updates that were submitted, by (task, round, member index).
     #[pallet::storage]
     pub type Updates<T> = StorageNMap<
         _,
-        (
-            NMapKey<Blake2_128Concat, H256>,
-            NMapKey<Twox64Concat, u64>,
-            NMapKey<Twox64Concat, u32>,
-            NMapKey<Twox64Concat, u32>,
-        ),
+        (NMapKey<Blake2_128Concat, H256>, NMapKey<Twox64Concat, u64>, NMapKey<Twox64Concat, u32>),
         UpdateRecord,
     >;
 
-    /// Verdicts that were submitted, by (task, round, attempt, member index).
+    /// Verdicts that were submitted, by (task, round, member index).
     #[pallet::storage]
     pub type Verdicts<T> = StorageNMap<
         _,
-        (
-            NMapKey<Blake2_128Concat, H256>,
-            NMapKey<Twox64Concat, u64>,
-            NMapKey<Twox64Concat, u32>,
-            NMapKey<Twox64Concat, u32>,
-        ),
+        (NMapKey<Blake2_128Concat, H256>, NMapKey<Twox64Concat, u64>, NMapKey<Twox64Concat, u32>),
         Verdict,
     >;
 
-    /// Votes that were submitted, by (task, round, attempt, member index).
+    /// Votes that were submitted, by (task, round, member index).
     #[pallet::storage]
-    pub type Votes<T> = StorageNMap<
-        _,
-        (
-            NMapKey<Blake2_128Concat, H256>,
-            NMapKey<Twox64Concat, u64>,
-            NMapKey<Twox64Concat, u32>,
-            NMapKey<Twox64Concat, u32>,
-        ),
-        Vote,
-    >;
+    pub type Votes<T> =
+        StorageNMap<_, (NMapKey<Blake2_128Concat, H256>, NMapKey<Twox64Concat, u64>, NMapKey<Twox64Concat, u32>), Vote>;
 
     /// Every checkpoint that this chain knows, its own and imported ones.
     #[pallet::storage]
@@ -273,6 +248,7 @@ pub mod pallet {
     #[pallet::genesis_build]
     impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
         fn build(&self) {
+            assert!(!self.name.is_empty(), "federation.name must not be empty");
             let name = self.name.clone().try_into().expect("federation.name has at most 64 bytes");
             Name::<T>::put::<BoundedVec<u8, ConstU32<64>>>(name);
             // The bridge's genesis was built first: its index in the runtime is lower.
@@ -351,8 +327,8 @@ pub mod pallet {
             Ok(Self::take_memberships(&statements).map_err(Error::<T>::from)?)
         }
 
-        /// Starts the next round, or the last one anew after it failed. Refuses with `UnknownTask`, `WrongPhase`,
-        /// `TaskComplete`, `TooFewParticipants`.
+        /// Starts the next round. Refuses with `UnknownTask`, `WrongPhase`, `TaskComplete`, `TooFewParticipants`,
+        /// `TooManyParticipants`.
         #[pallet::call_index(7)]
         #[pallet::weight(T::WeightInfo::start_round())]
         pub fn start_round(origin: OriginFor<T>, task: H256) -> DispatchResult {

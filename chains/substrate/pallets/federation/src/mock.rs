@@ -226,7 +226,7 @@ impl World {
         let (record, round) = (self.task_record(), self.round());
         let digests: Vec<Vec<u8>> = (0..64u32)
             .filter(|i| round.accepted >> i & 1 == 1)
-            .map(|i| (self.task, record.round, round.attempt, i))
+            .map(|i| (self.task, record.round, i))
             .map(|key| federation::Updates::<Test>::get(key).expect("accepted").digest.0.to_vec())
             .collect();
         let parents = [&[record.last_checkpoint][..], imports].concat();

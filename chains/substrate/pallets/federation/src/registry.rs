@@ -18,8 +18,8 @@ use poft_primitives::{
 use polkadot_sdk::frame_support::weights::Weight;
 
 impl<T: Config> Pallet<T> {
-    /// Registers the task of a federation on another chain. Setting a peer again replaces its genesis and the source's
-    /// endpoint; its rounds go on.
+    /// Registers the task of a federation on another chain. Setting a peer again replaces the source's endpoint; its rounds
+    /// go on unless another genesis is named, which is the way out after a forged checkpoint of a huge round.
     pub(crate) fn register_peer(
         source_domain: H256,
         federation: H256,
@@ -33,7 +33,8 @@ impl<T: Config> Pallet<T> {
         ensure(federation != FederationId::<T>::get(), Code::WrongDomain)?;
         T::Bridge::accept_from(source_domain, endpoint)?;
         let key = (source_domain, federation, task);
-        let last_round = Peers::<T>::get(key).map_or(0, |peer| peer.last_round);
+        let same = Peers::<T>::get(key).filter(|peer| peer.genesis_checkpoint == genesis_checkpoint);
+        let last_round = same.map_or(0, |peer| peer.last_round);
         Peers::<T>::insert(key, Peer { genesis_checkpoint, endpoint, last_round });
         Self::deposit_event(Event::PeerSet { source_domain, federation, task, genesis_checkpoint, endpoint });
         Ok(())
@@ -82,7 +83,7 @@ impl<T: Config> Pallet<T> {
         let previous = announced.previous;
         ensure(previous == peer.genesis_checkpoint || Self::came_from(&previous, &key), Code::UnknownParent)?;
         let id = checkpoint.id();
-        // Not in the twin: one federation registered behind two domains must not import a checkpoint twice.
+        // One federation registered behind two domains must not import a checkpoint twice: a running round may name it.
         ensure(!Checkpoints::<T>::contains_key(id), Code::RoundRegression)?;
         let record = CheckpointRecord {
             checkpoint: announced.checkpoint,

@@ -1,7 +1,7 @@
 //! Tasks and rounds (docs/federation.md, Tasks and A round). Twin: `Federation.sol`.
 
 use crate::{
-    assignment::split,
+    assignment::assign,
     pallet::*,
     types::{CheckpointRecord, Member, OfMembers, Parents, Phase, Round, Task, TaskRecord, UpdateRecord},
 };
@@ -45,7 +45,6 @@ impl<T: Config> Pallet<T> {
         let record = TaskRecord {
             task: task.clone(),
             round: 0,
-            attempt: 0,
             phase: Phase::None,
             last_final_round: 0,
             last_checkpoint: checkpoint_id,
@@ -61,15 +60,14 @@ impl<T: Config> Pallet<T> {
         ensure(record.last_final_round < record.task.rounds, Code::TaskComplete)?;
         let members = Self::current_members();
         ensure(members.len() >= usize::from(record.task.min_trainers), Code::TooFewParticipants)?;
-        record.attempt = if record.phase == Phase::Failed { record.attempt.saturating_add(1) } else { 1 };
-        record.round = record.last_final_round.checked_add(1).ok_or(Code::TaskComplete)?;
+        // A failed round uses its number up: were it to come back, statements of the failed one would count again.
+        record.round = record.round.checked_add(1).ok_or(Code::TaskComplete)?;
         record.phase = Phase::Training;
         let capacities: Vec<u32> = members.iter().map(|member| member.capacity).collect();
-        let steps = split(record.task.steps_per_round, &capacities);
+        let steps = assign(record.task.steps_per_round, &capacities)?;
         let steps = OfMembers::try_from(steps).map_err(|_| Code::TooManyParticipants)?;
         let start_height = Self::height();
         let round = Round {
-            attempt: record.attempt,
             phase: Phase::Training,
             member_set: MemberSetCount::<T>::get(),
             start_height,
@@ -84,7 +82,6 @@ impl<T: Config> Pallet<T> {
         Self::deposit_event(Event::RoundStarted {
             task_id: id,
             round: record.round,
-            attempt: record.attempt,
             member_set: round.member_set,
             start_height,
             steps: steps.into_inner(),
@@ -99,14 +96,12 @@ impl<T: Config> Pallet<T> {
         for signed in updates {
             let digest = Self::verify_update(&open, signed)?;
             open.round.submitted |= bit(signed.index);
-            let (round, attempt, index) = (open.record.round, open.record.attempt, signed.index);
+            let (round, index) = (open.record.round, signed.index);
             let update = signed.statement.clone();
-            Updates::<T>::insert((id, round, attempt, index), UpdateRecord { update: update.clone(), digest });
-            Self::deposit_event(Event::UpdateSubmitted { task_id: id, round, attempt, index, digest, update });
+            Updates::<T>::insert((id, round, index), UpdateRecord { update: update.clone(), digest });
+            Self::deposit_event(Event::UpdateSubmitted { task_id: id, round, index, digest, update });
         }
-        let assigned =
-            open.round.steps.iter().zip(0..).filter(|(steps, _)| **steps > 0).fold(0, |all, (_, i)| all | bit(i));
-        if open.round.submitted == assigned {
+        if open.round.submitted.count_ones() as usize == open.members.len() {
             Self::enter(&mut open, Phase::Verifying);
         }
         Self::save(open);
@@ -117,8 +112,7 @@ impl<T: Config> Pallet<T> {
         let said = &signed.statement;
         Self::verify_about(open, &said.federation, &said.task, said.round)?;
         Self::verify_member(open, signed)?;
-        let assigned = open.round.steps.get(signed.index as usize).copied().unwrap_or(0);
-        ensure(assigned > 0 && said.steps == assigned, Code::NotAssigned)?;
+        ensure(open.round.steps.get(signed.index as usize) == Some(&said.steps), Code::NotAssigned)?;
         ensure(said.base == open.record.last_checkpoint, Code::WrongBase)?;
         ensure(open.round.submitted & bit(signed.index) == 0, Code::AlreadySubmitted)?;
         ensure(said.samples != 0 && !said.update_root.is_zero() && said.update_bytes != 0, Code::ZeroValue)?;
@@ -130,10 +124,10 @@ impl<T: Config> Pallet<T> {
         for signed in verdicts {
             Self::verify_verdict(&open, signed)?;
             open.round.spoken |= bit(signed.index);
-            let (round, attempt, index) = (open.record.round, open.record.attempt, signed.index);
+            let (round, index) = (open.record.round, signed.index);
             let verdict = signed.statement.clone();
-            Verdicts::<T>::insert((id, round, attempt, index), verdict.clone());
-            Self::deposit_event(Event::VerdictSubmitted { task_id: id, round, attempt, index, verdict });
+            Verdicts::<T>::insert((id, round, index), verdict.clone());
+            Self::deposit_event(Event::VerdictSubmitted { task_id: id, round, index, verdict });
         }
         if open.round.spoken.count_ones() as usize == open.members.len() {
             Self::tally(&mut open);
@@ -156,10 +150,10 @@ impl<T: Config> Pallet<T> {
         for signed in votes {
             Self::verify_vote(&open, signed)?;
             open.round.voted |= bit(signed.index);
-            let (round, attempt, index) = (open.record.round, open.record.attempt, signed.index);
+            let (round, index) = (open.record.round, signed.index);
             let vote = signed.statement.clone();
-            Votes::<T>::insert((id, round, attempt, index), vote.clone());
-            Self::deposit_event(Event::VoteSubmitted { task_id: id, round, attempt, index, vote });
+            Votes::<T>::insert((id, round, index), vote.clone());
+            Self::deposit_event(Event::VoteSubmitted { task_id: id, round, index, vote });
         }
         Self::save(open);
         Ok(())
@@ -190,7 +184,6 @@ impl<T: Config> Pallet<T> {
         Self::deposit_event(Event::RoundFinal {
             task_id: id,
             round: open.record.round,
-            attempt: open.record.attempt,
             checkpoint_id,
             checkpoint: checkpoint.clone(),
             parents: parents.to_vec(),
@@ -217,18 +210,29 @@ impl<T: Config> Pallet<T> {
         }
         ensure(checkpoint.training_root == Self::training_root(open)?, Code::TrainingRootMismatch)?;
         let checkpoint_id = checkpoint.id();
-        let votes = Self::indices(open.round.voted)
-            .filter_map(|i| Votes::<T>::get((open.id, open.record.round, open.record.attempt, i)))
-            .filter(|vote| vote.checkpoint == checkpoint_id)
-            .count();
+        let votes = Self::votes(open).iter().filter(|vote| **vote == checkpoint_id).count();
         ensure(exceeds_two_thirds(votes, open), Code::QuorumNotReached)?;
         Ok(checkpoint_id)
+    }
+
+    /// The checkpoints that the members voted for.
+    fn votes(open: &Open) -> Vec<H256> {
+        Self::indices(open.round.voted)
+            .filter_map(|i| Votes::<T>::get((open.id, open.record.round, i)))
+            .map(|vote| vote.checkpoint)
+            .collect()
+    }
+
+    /// Whether some checkpoint could be made final now.
+    fn has_quorum(open: &Open) -> bool {
+        let votes = Self::votes(open);
+        votes.iter().any(|vote| exceeds_two_thirds(votes.iter().filter(|other| *other == vote).count(), open))
     }
 
     /// Root of the log over the digests of the accepted updates, in member order.
     fn training_root(open: &Open) -> Result<H256, Code> {
         let digests: Vec<H256> = Self::indices(open.round.accepted)
-            .filter_map(|i| Updates::<T>::get((open.id, open.record.round, open.record.attempt, i)))
+            .filter_map(|i| Updates::<T>::get((open.id, open.record.round, i)))
             .map(|record| record.digest)
             .collect();
         log_root(digests.iter().map(H256::as_bytes))
@@ -239,6 +243,10 @@ impl<T: Config> Pallet<T> {
         let phase = open.round.phase;
         ensure(matches!(phase, Phase::Training | Phase::Verifying | Phase::Aggregating), Code::WrongPhase)?;
         ensure(Self::height() > open.round.deadline, Code::DeadlineNotReached)?;
+        // Whoever carries `finalise` must not be overtaken by someone who wants the round to fail.
+        let grace = open.round.deadline.saturating_add(u64::from(open.record.task.phase_blocks));
+        let awaited = phase == Phase::Aggregating && Self::height() <= grace && Self::has_quorum(&open);
+        ensure(!awaited, Code::DeadlineNotReached)?;
         let enough = open.round.submitted.count_ones() >= u32::from(open.record.task.min_trainers);
         match phase {
             Phase::Verifying => Self::tally(&mut open),
@@ -252,7 +260,7 @@ impl<T: Config> Pallet<T> {
     /// An update is accepted when more than two thirds of all members say so.
     fn tally(open: &mut Open) {
         let verdicts: Vec<u64> = Self::indices(open.round.spoken)
-            .filter_map(|i| Verdicts::<T>::get((open.id, open.record.round, open.record.attempt, i)))
+            .filter_map(|i| Verdicts::<T>::get((open.id, open.record.round, i)))
             .map(|verdict| verdict.accepted)
             .collect();
         open.round.accepted = Self::indices(open.round.submitted)
@@ -261,7 +269,6 @@ impl<T: Config> Pallet<T> {
         Self::deposit_event(Event::RoundTallied {
             task_id: open.id,
             round: open.record.round,
-            attempt: open.record.attempt,
             accepted: open.round.accepted,
         });
         if open.round.accepted.count_ones() < u32::from(open.record.task.min_trainers) {
@@ -278,7 +285,6 @@ impl<T: Config> Pallet<T> {
         Self::deposit_event(Event::PhaseEntered {
             task_id: open.id,
             round: open.record.round,
-            attempt: open.record.attempt,
             phase,
             deadline: open.round.deadline,
         });
@@ -287,11 +293,7 @@ impl<T: Config> Pallet<T> {
     fn fail(open: &mut Open) {
         open.round.phase = Phase::Failed;
         open.record.phase = Phase::Failed;
-        Self::deposit_event(Event::RoundFailed {
-            task_id: open.id,
-            round: open.record.round,
-            attempt: open.record.attempt,
-        });
+        Self::deposit_event(Event::RoundFailed { task_id: open.id, round: open.record.round });
     }
 
     fn save(open: Open) {

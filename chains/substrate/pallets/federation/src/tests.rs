@@ -126,7 +126,7 @@ fn a_round_ends_with_its_checkpoint_and_every_second_one_is_exported() {
     run(|| {
         let world = World::new(4);
         world.start();
-        assert_eq!(world.round().steps.to_vec(), [10, 20, 30, 40]);
+        assert_eq!(world.round().steps.to_vec(), [11, 20, 30, 39]);
         world.submit(0..4);
         assert_eq!(world.phase(), Phase::Verifying);
         world.judge(0..4, 0b1111);
@@ -201,16 +201,34 @@ fn updates_are_refused_by_name() {
 }
 
 #[test]
-fn a_member_without_steps_does_not_train() {
+fn a_claimed_capacity_shuts_nobody_out() {
     run(|| {
         let world = World::new(3);
-        assert_ok!(Federation::set_members(signed(), vec![world.membership(2, 100_000, 2)]));
+        assert_ok!(Federation::set_members(signed(), vec![world.membership(2, u32::MAX, 2)]));
         world.start();
-        assert_eq!(world.round().steps.to_vec(), [0, 0, 100]);
-        let idle = world.keys[0].say(&world.domain, 0, world.update(0));
+        assert_eq!(world.round().steps.to_vec(), [1, 1, 98]);
+        let mut idle = world.update(0);
+        idle.steps = 0;
+        let idle = world.keys[0].say(&world.domain, 0, idle);
         assert_noop!(Federation::submit_updates(signed(), world.task, vec![idle]), refused(Code::NotAssigned));
-        world.submit([2]);
-        assert_eq!(world.phase(), Phase::Verifying, "everyone with steps has submitted");
+        world.submit(0..3);
+        assert_eq!(world.phase(), Phase::Verifying);
+    });
+}
+
+#[test]
+fn a_round_needs_a_step_for_every_member() {
+    run(|| {
+        let world = World::new(3);
+        let mut record = world.task_record();
+        record.task.steps_per_round = 2;
+        Tasks::<Test>::insert(world.task, record.clone());
+        let start = || Federation::start_round(signed(), world.task);
+        assert_noop!(start(), refused(Code::TooManyParticipants));
+        record.task.steps_per_round = 3;
+        Tasks::<Test>::insert(world.task, record);
+        assert_ok!(start());
+        assert_eq!(world.round().steps.to_vec(), [1, 1, 1]);
     });
 }
 
@@ -243,7 +261,7 @@ fn verdicts_are_refused_by_name_and_more_than_two_thirds_decide() {
 }
 
 #[test]
-fn a_round_with_too_few_accepted_updates_fails_and_is_attempted_again() {
+fn a_round_with_too_few_accepted_updates_fails_and_uses_its_number_up() {
     run(|| {
         let world = World::new(3);
         world.start();
@@ -252,13 +270,85 @@ fn a_round_with_too_few_accepted_updates_fails_and_is_attempted_again() {
         assert_eq!(world.phase(), Phase::Failed);
         world.start();
         let record = world.task_record();
-        assert_eq!((record.round, record.attempt), (1, 2));
+        assert_eq!((record.round, record.last_final_round), (2, 0));
+        assert_eq!(Rounds::<Test>::get(world.task, 1).expect("kept").phase, Phase::Failed);
         assert_eq!((world.round().submitted, world.round().spoken), (0, 0));
         world.submit(0..3);
         world.judge(0..3, 0b111);
         let (checkpoint, parents) = world.result(&[]);
         world.vote_for(0..3, checkpoint.id());
         assert_ok!(Federation::finalise(signed(), world.task, checkpoint, parents));
+        assert_eq!(world.task_record().last_final_round, 2);
+        assert_eq!(bridge::Outbox::<Test>::get().size, 1, "round 2 is for export");
+    });
+}
+
+#[test]
+fn a_task_is_complete_when_the_last_final_number_reaches_its_rounds() {
+    run(|| {
+        let world = World::new(3);
+        for _ in 0..4 {
+            world.start();
+            later(PHASE + 1);
+            assert_ok!(Federation::advance(signed(), world.task));
+        }
+        world.whole_round(&[]);
+        assert_eq!(world.task_record().last_final_round, 5);
+        assert_noop!(Federation::start_round(signed(), world.task), refused(Code::TaskComplete));
+    });
+}
+
+/// Statements that were signed for a failed round, carried into the next one.
+#[test]
+fn statements_of_a_failed_round_count_nowhere_else() {
+    run(|| {
+        let world = World::new(4);
+        world.start();
+        let updates: Vec<_> = (0..4).map(|i| world.keys[i].say(&world.domain, i as u32, world.update(i))).collect();
+        let verdicts: Vec<_> =
+            (0..4).map(|i| world.keys[i].say(&world.domain, i as u32, world.verdict(i, 0b1111))).collect();
+        assert_ok!(Federation::submit_updates(signed(), world.task, updates.clone()));
+        assert_ok!(Federation::submit_verdicts(signed(), world.task, verdicts.clone()));
+        let (checkpoint, _) = world.result(&[]);
+        let votes: Vec<_> =
+            (0..2).map(|i| world.keys[i].say(&world.domain, i as u32, world.vote(i, checkpoint.id()))).collect();
+        assert_ok!(Federation::submit_votes(signed(), world.task, votes.clone()));
+        later(PHASE + 1);
+        assert_ok!(Federation::advance(signed(), world.task));
+        world.start();
+        assert_noop!(Federation::submit_updates(signed(), world.task, updates), refused(Code::WrongRound));
+        world.submit(0..4);
+        assert_noop!(Federation::submit_verdicts(signed(), world.task, verdicts), refused(Code::WrongRound));
+        world.judge(0..4, 0b1111);
+        assert_noop!(Federation::submit_votes(signed(), world.task, votes), refused(Code::WrongRound));
+    });
+}
+
+#[test]
+fn a_checkpoint_with_a_quorum_is_given_time_to_be_finalised() {
+    run(|| {
+        let world = World::new(4);
+        let advance = || Federation::advance(signed(), world.task);
+        world.round_until_votes();
+        let (checkpoint, parents) = world.result(&[]);
+        world.vote_for(0..3, checkpoint.id());
+        later(PHASE + 1);
+        assert_noop!(advance(), refused(Code::DeadlineNotReached));
+        later(PHASE - 1);
+        assert_noop!(advance(), refused(Code::DeadlineNotReached));
+        assert_ok!(Federation::finalise(signed(), world.task, checkpoint, parents));
+        world.round_until_votes();
+        let (checkpoint, _) = world.result(&[]);
+        world.vote_for(0..4, checkpoint.id());
+        later(2 * PHASE + 1);
+        assert_ok!(advance());
+        assert_eq!(world.phase(), Phase::Failed, "nobody finalised it");
+        world.round_until_votes();
+        let (checkpoint, _) = world.result(&[]);
+        world.vote_for(0..2, checkpoint.id());
+        world.vote_for(2..4, keccak(b"other"));
+        later(PHASE + 1);
+        assert_ok!(advance());
     });
 }
 
@@ -459,6 +549,24 @@ fn imports_follow_the_peers_chain_of_exports() {
         assert_eq!(them.deliver(&[0; 24 * 32]), failed(Code::Oversize));
         assert_eq!(ImportCount::<Test>::get(), 2);
         assert_eq!(them.announce(&them.announcement(5, second.checkpoint.id())), Outcome::Dispatched);
+    });
+}
+
+#[test]
+fn a_peer_with_another_genesis_counts_its_rounds_anew() {
+    run(|| {
+        let mut them = Neighbour::new();
+        let forged = them.announcement(u64::MAX, them.genesis);
+        assert_eq!(them.announce(&forged), Outcome::Dispatched);
+        assert_ok!(them.peer(root()));
+        let honest = them.announcement(1, them.genesis);
+        assert_eq!(them.announce(&honest), Outcome::Failed(Code::RoundRegression), "the same genesis changes nothing");
+        them.genesis = keccak(b"another");
+        assert_ok!(them.peer(root()));
+        let honest = them.announcement(1, them.genesis);
+        assert_eq!(them.announce(&honest), Outcome::Dispatched);
+        let again = them.announcement(u64::MAX, keccak(b"g"));
+        assert_eq!(them.announce(&again), Outcome::Failed(Code::UnknownParent));
     });
 }
 

@@ -49,7 +49,7 @@ pub enum Phase {
     Aggregating,
     /// Has its checkpoint.
     Final,
-    /// Has none; the round may be attempted again.
+    /// Has none; the task goes on with the next number.
     Failed,
 }
 
@@ -60,8 +60,6 @@ pub struct TaskRecord {
     pub task: Task,
     /// The round that was started last, 0 = none.
     pub round: u64,
-    /// Which attempt at it; attempts count from 1.
-    pub attempt: u32,
     /// Where that round stands.
     pub phase: Phase,
     /// The last round with a checkpoint.
@@ -70,11 +68,9 @@ pub struct TaskRecord {
     pub last_checkpoint: H256,
 }
 
-/// The last attempt at a round. Bit i of a bitmap = member i of the member set.
+/// A round. Bit i of a bitmap = member i of the member set.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct Round {
-    /// Counts from 1.
-    pub attempt: u32,
     /// Where it stands.
     pub phase: Phase,
     /// Number of its member set.
