@@ -39,6 +39,7 @@ from poft.model.commitment import checkpoint_model, commit
 from poft.model.store import ArtifactStore
 from poft.protocol.checkpoint import decode_payload, parents_hash
 from poft.protocol.errors import ArtifactError, Code, PoftError, Refused
+from poft.protocol.hashing import ZERO32
 from poft.protocol.merkle import log_root
 from poft.protocol.statements import statement_digest
 from poft.training.fixed_point import Parameters, to_floats
@@ -273,7 +274,7 @@ def _audit_link(
     ledger: Ledger, source: Ledger, imports: Sequence[CheckpointRecord], report: AuditReport, subject: str
 ) -> None:
     # Outcomes first: a relayer may be at work, and every packet consumed by now is in an outbox trusted by now.
-    outcomes = {outcome.packet_id: outcome for outcome in ledger.chain.outcomes(source.chain.domain)}
+    outcomes = ledger.chain.outcomes(source.chain.domain)
     state = ledger.chain.client(source.chain.domain).state
     entries = source.chain.outbox_entries(0, state.outbox_size)
     leaves = [entry.packet.id for entry in entries]
@@ -286,11 +287,12 @@ def _audit_link(
         for entry in entries
         if entry.packet.dest_domain == ledger.chain.domain
     }
-    nonces = sorted(outcome.nonce for outcome in outcomes.values())
+    nonces = sorted(outcome.nonce for outcome in outcomes)
     report.equal("consumed once, in order", subject, nonces, list(range(len(nonces))))
     sent = {entry.packet.nonce: entry.packet.id for entry in entries if entry.packet.dest_domain == ledger.chain.domain}
-    for outcome in outcomes.values():
-        # Whatever became of it: a packet that the source never sent was consumed on forged evidence.
+    taken = {outcome.packet_id: outcome for outcome in outcomes if outcome.packet_id != ZERO32}
+    for outcome in taken.values():
+        # A nonce that governance skipped names no packet. Whatever became of the others: a packet that the source never sent was consumed on forged evidence.
         which = f"{subject} nonce {outcome.nonce}"
         report.equal("consumed packet is in the source's outbox", which, outcome.packet_id, sent.get(outcome.nonce))
     originals = {record.checkpoint.id: record for record in source.chain.checkpoints(source.task)}
@@ -305,7 +307,7 @@ def _audit_link(
         entry = announced.get(identity)
         report.equal("announced in the source's outbox", which, entry is not None, True)
         if entry is not None:
-            consumed = outcomes.get(entry.packet.id)
+            consumed = taken.get(entry.packet.id)
             report.equal("delivered", which, consumed is not None and consumed.dispatched, True)
         try:
             ledger.store.commitment(checkpoint_model(record.checkpoint))
