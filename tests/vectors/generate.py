@@ -587,6 +587,15 @@ def finality_cases() -> Iterator[Case]:
     yield check("height_zero", from_empty, honest(said=a_statement(height=0), old=0))
     yield check("size_regression", base, honest(said=a_statement(12)))
     yield check("root_changed", base, honest(said=a_statement(13, outbox_root=filler("x"))))
+    # What the client knows is compared before any signature is recovered.
+    for name, wrong in {
+        "size_regression": a_statement(12),
+        "root_changed": a_statement(13, outbox_root=filler("x")),
+        "timestamp_before_last": a_statement(timestamp=NOW - 61),
+        "timestamp_beyond_drift": a_statement(timestamp=NOW + DRIFT + 1),
+    }.items():
+        yield check(f"{name}_without_quorum", base, honest(said=wrong, signers=1))
+    yield check("timestamp_equal_to_last", base, honest(said=a_statement(timestamp=NOW - 60)))
     yield check("timestamp_before_last", base, honest(said=a_statement(timestamp=NOW - 61)))
     yield check("timestamp_at_drift", base, honest(said=a_statement(timestamp=NOW + DRIFT)))
     yield check("timestamp_beyond_drift", base, honest(said=a_statement(timestamp=NOW + DRIFT + 1)))
