@@ -139,6 +139,10 @@ class SubstrateChain:
         """See `poft.chain.Chain.next_nonce`."""
         return number(self._runtime.read(BRIDGE, "NextNonce", [scale(source_domain)]))
 
+    def update_client(self, source_domain: bytes, proof: CommitteeProof) -> Receipt:
+        """See `poft.chain.Chain.update_client`."""
+        return self._send(BRIDGE, "update_client", source_domain=source_domain, proof=proof)
+
     def deliver(
         self,
         source_domain: bytes,

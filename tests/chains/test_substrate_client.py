@@ -19,10 +19,13 @@ import pytest
 
 from chains.substrate import SubstrateChain, SubstrateDevnet
 from chains.substrate import devnet as devnet_module
+from chains.substrate.genesis import keypair
 from chains.substrate.rpc import NodeError, Rpc
-from chains.substrate.runtime import Runtime
-from poft.chain import ChainSpec
+from chains.substrate.runtime import Runtime, scale
+from chains.substrate.sending import Payer
+from poft.chain import ChainSpec, Outcome, Receipt
 from poft.protocol.errors import Code, ConfigError, Rejected, Unreachable
+from poft.verification.schemes.cmt1 import CommitteeGenesis
 
 from .chain_kit import ChainConformance, DevnetConformance, free_port, label, refuses
 
@@ -149,6 +152,30 @@ def test_payers_with_one_key_lose_no_extrinsic(spec: ChainSpec) -> None:
     assert not failures
     assert len({receipt.transaction for receipt in receipts}) == 15
     assert len({receipt.height for receipt in receipts}) == 15
+
+
+@pytest.mark.devnet
+def test_skipped_nonce_is_an_outcome_without_packet(chain: SubstrateChain, node: Rpc, spec: ChainSpec) -> None:
+    source = label("source whose packet nobody takes")
+    members = tuple(sorted(label("member", at)[:20] for at in range(4)))
+    chain.create_client(source, CommitteeGenesis(1, members), 60, 3600)
+    payer = Payer(Runtime(node), keypair(spec.key))
+
+    def skip(nonce: int, root: bool = True) -> Receipt:
+        return payer.send("Bridge", "skip_packet", {"source_domain": scale(source), "nonce": nonce}, root)
+
+    with refuses(Code.Unauthorised):
+        skip(0, root=False)
+    with refuses(Code.NonceGap):
+        skip(1)
+    assert chain.outcomes(source) == []
+    receipt = skip(0)
+    with refuses(Code.NonceReplayed):
+        skip(0)
+    assert chain.outcomes(source) == [
+        Outcome(bytes(32), 0, receipt.height, dispatched=False, failure="skipped by governance")
+    ]
+    assert chain.next_nonce(source) == 1
 
 
 @pytest.mark.devnet

@@ -71,11 +71,11 @@ impl<T: Config> Pallet<T> {
 
     /// Hands a packet whose application failed to it once more; refuses as the application does.
     pub(crate) fn dispatch_again(packet: &Packet, payload: &[u8]) -> Result<(), Code> {
-        ensure(!Halted::<T>::get(), Code::Halted)?;
-        let client = Self::active(&packet.source_domain)?;
         let id = packet.id();
         let delivery = Deliveries::<T>::get(packet.source_domain, packet.nonce).ok_or(Code::NothingToRetry)?;
         ensure(delivery.packet_id == id && matches!(delivery.outcome, Outcome::Failed(_)), Code::NothingToRetry)?;
+        ensure(!Halted::<T>::get(), Code::Halted)?;
+        let client = Self::active(&packet.source_domain)?;
         // What a committee vouched for that governance has replaced since does not count any more.
         ensure(delivery.generation == client.generation, Code::NothingToRetry)?;
         ensure(Senders::<T>::get(packet.source_domain) == Some(packet.sender), Code::WrongSender)?;

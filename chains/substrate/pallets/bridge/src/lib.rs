@@ -379,8 +379,8 @@ pub mod pallet {
 
         /// Dispatches a consumed packet whose application had failed once more.
         ///
-        /// Refuses with `Halted`, `Uninitialised`, `Frozen`, `NothingToRetry` (also when the client was recovered since),
-        /// `WrongSender`, `Oversize`, `PayloadMismatch`, and as the application does.
+        /// Refuses with `NothingToRetry` (also when the client was recovered since), `Halted`, `Frozen`, `WrongSender`,
+        /// `Oversize`, `PayloadMismatch`, and as the application does.
         #[pallet::call_index(7)]
         #[pallet::weight(Pallet::<T>::retry_weight(packet, payload))]
         pub fn retry(origin: OriginFor<T>, packet: Packet, payload: Vec<u8>) -> DispatchResult {

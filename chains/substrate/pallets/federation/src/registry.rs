@@ -80,11 +80,11 @@ impl<T: Config> Pallet<T> {
         ensure(set, Code::ZeroValue)?;
         announced.check_parents()?;
         ensure(checkpoint.round > peer.last_round, Code::RoundRegression)?;
-        let previous = announced.previous;
-        ensure(previous == peer.genesis_checkpoint || Self::came_from(&previous, &key), Code::UnknownParent)?;
         let id = checkpoint.id();
         // One federation registered behind two domains must not import a checkpoint twice: a running round may name it.
         ensure(!Checkpoints::<T>::contains_key(id), Code::RoundRegression)?;
+        let previous = announced.previous;
+        ensure(previous == peer.genesis_checkpoint || Self::came_from(&previous, &key), Code::UnknownParent)?;
         let record = CheckpointRecord {
             checkpoint: announced.checkpoint,
             parents: Parents::try_from(announced.parents).map_err(|_| Code::Oversize)?,

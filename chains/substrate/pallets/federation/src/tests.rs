@@ -565,7 +565,8 @@ fn a_peer_with_another_genesis_counts_its_rounds_anew() {
         assert_ok!(them.peer(root()));
         let honest = them.announcement(1, them.genesis);
         assert_eq!(them.announce(&honest), Outcome::Dispatched);
-        let again = them.announcement(u64::MAX, keccak(b"g"));
+        assert_eq!(them.announce(&forged), Outcome::Failed(Code::RoundRegression), "an import is accepted once");
+        let again = them.announcement(2, keccak(b"g"));
         assert_eq!(them.announce(&again), Outcome::Failed(Code::UnknownParent));
     });
 }
