@@ -244,6 +244,10 @@ class Chain(Protocol):
         """The nonce that the inbox expects next from this source."""
         ...
 
+    def update_client(self, source_domain: bytes, proof: CommitteeProof) -> Receipt:
+        """A finality update alone: works on a stale client too, which a delivery does not."""
+        ...
+
     def deliver(
         self,
         source_domain: bytes,

@@ -287,7 +287,7 @@ class Link:
             self._queue.mark(source.domain, entry.index, Status.SENT, "")
         try:
             with self._route.paying, self._timed("submit"):
-                receipt = destination.deliver(source.domain, delivery.proof, delivery.outbox_size, delivery.packets)
+                receipt = _carry(source, destination, delivery)
         except Rejected as rejected:
             return self._rejected(source, destination, view, delivery, rejected)
         self._carried = found or self._carried
@@ -343,3 +343,10 @@ class Link:
             yield
         finally:
             self._metrics.seconds.labels(part).inc(time.perf_counter() - started)
+
+
+def _carry(source: Chain, destination: Chain, delivery: Delivery) -> Receipt:
+    """One transaction. An update alone goes to the client, which takes it when it is stale, too."""
+    if delivery.proof is not None and not delivery.packets:
+        return destination.update_client(source.domain, delivery.proof)
+    return destination.deliver(source.domain, delivery.proof, delivery.outbox_size, delivery.packets)

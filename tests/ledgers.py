@@ -126,6 +126,9 @@ class Destination:
         assert source_domain == SOURCE
         return len(self.received)
 
+    def update_client(self, source_domain: bytes, proof: CommitteeProof) -> Receipt:
+        return self.deliver(source_domain, proof, proof.statement.outbox_size, [])
+
     def deliver(
         self, source_domain: bytes, proof: CommitteeProof | None, outbox_size: int, packets: Sequence[PacketProof]
     ) -> Receipt:

@@ -144,6 +144,9 @@ class EvmChain:
     def next_nonce(self, source_domain: bytes) -> int:
         return typed(int, self._read("Inbox", "linkState", source_domain)[0])
 
+    def update_client(self, source_domain: bytes, proof: CommitteeProof) -> Receipt:
+        return self._send("LightClient", "update", source_domain, encode_proof(proof))
+
     def deliver(
         self,
         source_domain: bytes,

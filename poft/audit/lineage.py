@@ -292,7 +292,8 @@ def _audit_link(
     sent = {entry.packet.nonce: entry.packet.id for entry in entries if entry.packet.dest_domain == ledger.chain.domain}
     taken = {outcome.packet_id: outcome for outcome in outcomes if outcome.packet_id != ZERO32}
     for outcome in taken.values():
-        # A nonce that governance skipped names no packet. Whatever became of the others: a packet that the source never sent was consumed on forged evidence.
+        # A nonce that governance skipped names no packet. Whatever became of the others: a packet that the source
+        # never sent was consumed on forged evidence.
         which = f"{subject} nonce {outcome.nonce}"
         report.equal("consumed packet is in the source's outbox", which, outcome.packet_id, sent.get(outcome.nonce))
     originals = {record.checkpoint.id: record for record in source.chain.checkpoints(source.task)}

@@ -688,7 +688,7 @@ class ChainConformance:
         with refuses(Code.NonceReplayed):
             chain.deliver(source.domain, None, 3, [source.delivery(0)])
         # An update whose statement was accepted already is nothing new.
-        chain.deliver(source.domain, source.proof(3, statement=source.statement()), 3, [])
+        chain.update_client(source.domain, source.proof(3, statement=source.statement()))
         assert chain.next_nonce(source.domain) == 3
 
     def test_delivery_refuses_forgeries(self, chain: Chain) -> None:
