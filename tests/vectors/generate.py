@@ -704,6 +704,9 @@ def finality_cases() -> Iterator[Case]:
     yield evidence("half_without_quorum", good, replace(fork, bitmap=3, signatures=fork.signatures[:2]))
     yield evidence("half_bad_signature", good, replace(fork, signatures=good.signatures))
     yield evidence("retired_epoch", good, fork, after)
+    ahead = [honest(said=a_statement(epoch=2, block_hash=filler("b", i))) for i in (0, 1)]
+    yield evidence("epoch_ahead", *ahead)  # type: ignore[arg-type]
+    yield evidence("epochs_apart", good, ahead[0])
 
 
 # --- federation ------------------------------------------------------------------------------------------------------
