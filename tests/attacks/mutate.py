@@ -52,7 +52,7 @@ SOLIDITY_FILES: dict[str, tuple[str, ...]] = {
     "chains/evm/contracts/libraries/MerkleLog.sol": ("", "MerkleLog", "DifferentialBounds"),
     "chains/evm/contracts/libraries/Signatures.sol": ("", "Encodings", "Cmt1"),
     "chains/evm/contracts/libraries/Checkpoints.sol": ("", "Encodings"),
-    "chains/evm/contracts/schemes/cmt1/CommitteeProof.sol": ("", "Cmt1"),
+    "chains/evm/contracts/schemes/cmt1/CommitteeProof.sol": ("", "Cmt1", "LightClient"),
     "chains/evm/contracts/schemes/cmt1/CommitteeVerifier.sol": ("", "Cmt1"),
     "chains/evm/contracts/Inbox.sol": ("", "InboxVectors", "Inbox"),
     "chains/evm/contracts/LightClient.sol": ("LightClient", "Inbox"),

@@ -353,6 +353,8 @@ def checkpoint_cases() -> Iterator[Case]:
         "payload_count_up": words((14, u(3))),
         "payload_count_down": words((14, u(1))),
         "payload_count_huge": words((14, b"\xff" * 32)),
+        # 32 times this count is 64 modulo 2^256.
+        "payload_count_wraps": words((14, u(2**251 + 2))),
         "payload_dirty_round": words((2, u(2**64 + 4))),
         "payload_dirty_bytes": words((4, u(2**255))),
         "payload_dirty_samples": words((7, u(2**64))),
