@@ -213,6 +213,10 @@ def a_payload(rng: Random) -> Case:
         "word_uint64": b"".join((*words[:at], low, *words[at + 1 :])),
         "offset": b"".join((*words[:12], integer(rng, 14 * WORD, 16)[1].to_bytes(WORD, "big"), *words[13:])),
         "count": b"".join((*words[:14], integer(rng, len(words) - 15, 8)[1].to_bytes(WORD, "big"), *words[15:])),
+        # Modulo 2^256, 32 times such a count is what the honest one is.
+        "count_wraps": b"".join(
+            (*words[:14], (len(words) - 15 + (rng.randrange(1, 32) << 251)).to_bytes(WORD, "big"), *words[15:])
+        ),
         "truncated": data[: rng.randrange(len(data))],
         "truncated_words": data[: WORD * rng.randrange(len(words))],
         "padded": data + rng.randbytes(rng.randint(1, 40)),
