@@ -76,6 +76,14 @@ runtime: need-cargo ## rebuild the Substrate runtime's WebAssembly after a chang
 bench: setup ## benchmarks, side by side in one run; JSON in build/bench.json
 	$(BIN)/python -m experiments.bench --output build/bench.json
 
+.PHONY: fuzz
+fuzz: setup need-cargo ## 100,000 random mutations through Python, Solidity and Rust
+	$(BIN)/python -m tests.differential --mutations 100000 --seed 1
+
+.PHONY: mutants
+mutants: setup need-cargo ## remove each check of the verification path and see a test notice
+	$(BIN)/python -m tests.attacks.mutate
+
 .PHONY: clean
 clean: ## remove what set-up and builds made; runs/ stays
 	rm -rf $(VENV) node_modules build chains/evm/out chains/evm/cache
