@@ -26,7 +26,7 @@ from queue import SimpleQueue
 
 from poft.protocol.errors import ConfigError
 from tests.differential.comparing import compare
-from tests.differential.implementations import ROOT, Rust, solidity
+from tests.differential.implementations import ROOT, Rust, forge_binary, solidity
 
 PYTHON_FILES = (
     "poft/protocol/merkle.py",
@@ -214,7 +214,7 @@ def _parity(folder: Path) -> str:
 
 
 def _forge(folder: Path, name: str) -> str:
-    command = [str(ROOT / "node_modules" / ".bin" / "forge"), "test", "--offline", "--match-path", f"test/{name}.t.sol"]
+    command = [forge_binary(), "test", "--offline", "--match-path", f"test/{name}.t.sol"]
     run = subprocess.run(
         command, cwd=folder / "chains" / "evm", capture_output=True, text=True, timeout=_SOLIDITY_SECONDS, check=False
     )

@@ -100,17 +100,22 @@ def _reply(answer: bytes) -> Reply:
     return Reply(f"revert 0x{reason.hex()}")
 
 
+def forge_binary() -> str:
+    """forge's own executable: the script that npm links ends with status 0 whatever forge says."""
+    found = sorted((ROOT / "node_modules" / "@foundry-rs").glob("forge-*/bin/forge*"))
+    if not found:
+        raise ConfigError("forge is not installed", "run make setup")
+    return str(found[0])
+
+
 @contextmanager
 def solidity(root: Path = ROOT) -> Iterator[Solidity]:
     """Compiles the harness of this checkout, starts anvil, deploys; ends anvil afterwards."""
     folder = root / "chains" / "evm"
-    forge = ROOT / "node_modules" / ".bin" / "forge"
-    if not forge.exists():
-        raise ConfigError("forge is not installed", "run make setup")
     name = "DifferentialHarness"
     # Apart from forge's own outputs: a partial build there would make its other artifacts look fresh.
     apart = ["--out", "out/differential", "--cache-path", "cache/differential"]
-    _run([str(forge), "build", "--offline", *apart, f"test/{name}.sol"], folder, dict(os.environ))
+    _run([forge_binary(), "build", "--offline", *apart, f"test/{name}.sol"], folder, dict(os.environ))
     output = folder / "out" / "differential" / f"{name}.sol" / f"{name}.json"
     compiled = json.loads(output.read_text(encoding="utf-8"))
     port = free_port()
