@@ -5,6 +5,8 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3.11
+# forge's own executable: the script that npm links in .bin exits 0 whatever forge answers.
+FORGE = $(or $(abspath $(firstword $(wildcard node_modules/@foundry-rs/forge-*/bin/forge))),forge-is-missing-run-make-setup)
 
 .PHONY: help
 help: ## list the targets
@@ -44,7 +46,7 @@ lint: setup need-cargo ## ruff, mypy, forge fmt, cargo fmt and clippy
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	cd chains/evm && ../../node_modules/.bin/forge fmt --check
+	cd chains/evm && $(FORGE) fmt --check
 	cd chains/substrate && cargo fmt --check
 	cd chains/substrate && CARGO_TARGET_DIR=$(CARGO_TARGET) cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
 
@@ -52,7 +54,7 @@ CARGO_TARGET := $(or $(CARGO_TARGET_DIR),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/
 
 .PHONY: test-contracts
 test-contracts: setup ## forge tests with gas snapshot
-	cd chains/evm && ../../node_modules/.bin/forge test --offline --isolate
+	cd chains/evm && $(FORGE) test --offline --isolate
 
 .PHONY: test-rust
 test-rust: need-cargo ## cargo tests of primitives and pallets
@@ -60,7 +62,7 @@ test-rust: need-cargo ## cargo tests of primitives and pallets
 	cd chains/substrate && CARGO_TARGET_DIR=$(CARGO_TARGET) cargo test --quiet --locked --workspace
 
 .PHONY: test-python
-test-python: setup ## pytest: units first, then real devnets
+test-python: setup need-cargo ## pytest: units first, then real devnets
 	$(BIN)/python -m pytest -q tests/unit
 	$(BIN)/python -m pytest -q tests/chains tests/attacks tests/system
 
@@ -83,6 +85,7 @@ fuzz: setup need-cargo ## 100,000 random mutations through Python, Solidity and 
 .PHONY: mutants
 mutants: setup need-cargo ## remove each check of the verification path and see a test notice
 	$(BIN)/python -m tests.attacks.mutate
+	$(BIN)/python -m tests.attacks.mutate --language solidity
 
 .PHONY: clean
 clean: ## remove what set-up and builds made; runs/ stays
