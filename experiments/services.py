@@ -6,6 +6,7 @@ ended before its successor starts: two processes must not share a signing journa
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -78,7 +79,7 @@ class Service:
             self._process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "poft.cli.main", self._command),
-                    *("--config", str(self._folder / f"{self._command}.toml"), "--with-parent"),
+                    *("--config", str(self._folder / f"{self._command}.toml"), "--with-parent", str(os.getpid())),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
