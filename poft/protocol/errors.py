@@ -110,6 +110,10 @@ class Code(IntEnum):
     # Aggregation and audit (off chain)
     OutOfRange = 75
     ReplayMismatch = 76
+    # State proofs and composed schemes
+    BadStateProof = 77
+    CommitmentMismatch = 78
+    SchemesDisagree = 79
 
 
 class PoftError(Exception):

@@ -89,7 +89,11 @@ enum Code {
     DevelopmentChain,
     // Aggregation and audit (off chain)
     OutOfRange,
-    ReplayMismatch
+    ReplayMismatch,
+    // State proofs and composed schemes
+    BadStateProof,
+    CommitmentMismatch,
+    SchemesDisagree
 }
 
 /// A rule of the protocol was broken; `code` says which.

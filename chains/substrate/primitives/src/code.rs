@@ -98,4 +98,8 @@ pub enum Code {
     // Aggregation and audit (off chain)
     OutOfRange = 75,
     ReplayMismatch = 76,
+    // State proofs and composed schemes
+    BadStateProof = 77,
+    CommitmentMismatch = 78,
+    SchemesDisagree = 79,
 }
