@@ -73,7 +73,7 @@ def attack(link: LinkUnderAttack) -> tuple[list[Forgery], dict[str, int]]:
     honest = _honest(link)
     results = [_attempt(link, name, code, act) for name, code, act in _cases(link, honest)]
     source = link.source.domain
-    update = link.destination.update_client(source, honest.proof)
+    update = link.destination.update_client(source, honest.proof.encode())
     results += [_attempt(link, name, code, act) for name, code, act in _cases_after_update(link, honest)]
     delivery = link.destination.deliver(source, None, honest.size, [honest.packet])
     results += [
@@ -102,7 +102,7 @@ def _cases(link: LinkUnderAttack, honest: Honest) -> list[Case]:
     source = link.source.domain
 
     def deliver(forged: CommitteeProof) -> Callable[[], object]:
-        return lambda: link.destination.update_client(source, forged)
+        return lambda: link.destination.update_client(source, forged.encode())
 
     def quorum_says(statement: Finality, domain: bytes = source) -> CommitteeProof:
         signatures = {member: sign_finality(keys[member], domain, statement) for member in members}

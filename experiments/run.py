@@ -207,8 +207,8 @@ class Run:
             members = tuple(attestor.address for attestor in self._attestors[source])
             relay = self._settings.relay
             small = len(members) < MIN_COMMITTEE and origin.spec.development
-            genesis = CommitteeGenesis(1, members, small_committee=small)
-            chain.create_client(origin.domain, genesis, relay.max_drift, relay.staleness)
+            genesis = CommitteeGenesis(1, members, small_committee=small).encode()
+            chain.create_client(origin.domain, b"CMT1", genesis, relay.max_drift, relay.staleness)
 
     # Training
 

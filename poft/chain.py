@@ -24,7 +24,6 @@ from poft.protocol.packet import Packet
 from poft.protocol.statements import Membership, Signed, Update, Verdict, Vote
 from poft.verification.api import Finalised, TrustState
 from poft.verification.receive import PacketProof
-from poft.verification.schemes.cmt1 import CommitteeGenesis, CommitteeProof
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +70,9 @@ class OutboxEntry:
 
 @dataclass(frozen=True, slots=True)
 class ClientStatus:
-    """A destination's light client of one source."""
+    """A destination's light client of one source. `scheme` names how it is convinced."""
 
+    scheme: bytes
     state: TrustState
     generation: int
     frozen: bool
@@ -90,6 +90,23 @@ class Outcome:
     dispatched: bool
     expired: bool = False
     failure: str = ""
+
+
+class Fate(IntEnum):
+    """What an acknowledgement says became of a packet."""
+
+    APPLIED = 0
+    FAILED = 1
+    EXPIRED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """A packet of this chain, and what its destination said became of it. `carrier` delivered it over there."""
+
+    packet_id: bytes
+    fate: Fate
+    carrier: bytes
 
 
 class Phase(IntEnum):
@@ -200,6 +217,11 @@ class Chain(Protocol):
         """Sender and receiver of this chain's checkpoint packets."""
         ...
 
+    @property
+    def inbox_endpoint(self) -> bytes:
+        """Sender and receiver of this chain's acknowledgements."""
+        ...
+
     def close(self) -> None:
         """Ends the connection."""
         ...
@@ -244,18 +266,26 @@ class Chain(Protocol):
         """The nonce that the inbox expects next from this source."""
         ...
 
-    def update_client(self, source_domain: bytes, proof: CommitteeProof) -> Receipt:
+    def update_client(self, source_domain: bytes, proof: bytes) -> Receipt:
         """A finality update alone: works on a stale client too, which a delivery does not."""
         ...
 
     def deliver(
         self,
         source_domain: bytes,
-        proof: CommitteeProof | None,
+        proof: bytes | None,
         outbox_size: int,
         packets: Sequence[PacketProof],
     ) -> Receipt:
         """One transaction: a finality update (if any), then packets proven against the outbox of that size."""
+        ...
+
+    def halted(self, source_domain: bytes) -> bool:
+        """Whether deliveries and retries from this source are stopped."""
+        ...
+
+    def acknowledgements(self, destination_domain: bytes) -> list[Acknowledged]:
+        """What the inbox over there said became of this chain's packets, in the order of its saying so."""
         ...
 
     def outcomes(self, source_domain: bytes) -> list[Outcome]:
@@ -266,18 +296,38 @@ class Chain(Protocol):
         """Dispatches a consumed packet whose application had failed once more."""
         ...
 
-    def submit_misbehaviour(self, source_domain: bytes, first: CommitteeProof, second: CommitteeProof) -> Receipt:
-        """Freezes the client of a source whose committee contradicted itself."""
+    def submit_misbehaviour(self, source_domain: bytes, first: bytes, second: bytes) -> Receipt:
+        """Freezes the client of a source that contradicted itself."""
         ...
 
     # Governance
 
-    def create_client(self, source_domain: bytes, genesis: CommitteeGenesis, max_drift: int, staleness: int) -> Receipt:
-        """Trusts a committee for a source. `max_drift` and `staleness` in seconds of this chain's time."""
+    def create_client(
+        self, source_domain: bytes, scheme: bytes, genesis: bytes, max_drift: int, staleness: int
+    ) -> Receipt:
+        """Follows a source by a scheme. `max_drift` and `staleness` in seconds of this chain's time.
+
+        `Rejected` with `UnknownScheme` where this chain cannot verify it.
+        """
         ...
 
-    def recover_client(self, source_domain: bytes, genesis: CommitteeGenesis) -> Receipt:
-        """Lifts a freeze: a committee of a later epoch, a new generation, nothing known of the source; nonces go on."""
+    def recover_client(self, source_domain: bytes, scheme: bytes, genesis: bytes) -> Receipt:
+        """Lifts a freeze: a later epoch, a new generation, nothing known of the source; nonces go on.
+
+        The scheme may be another than before.
+        """
+        ...
+
+    def freeze_client(self, source_domain: bytes) -> Receipt:
+        """Stops believing a source, until it is recovered."""
+        ...
+
+    def set_halted(self, source_domain: bytes, halted: bool) -> Receipt:
+        """Stops deliveries and retries from a source, or lifts that. What is believed of the source goes on."""
+        ...
+
+    def set_acknowledgements(self, source_domain: bytes, inbox: bytes) -> Receipt:
+        """Acknowledges packets of a source to its inbox, and takes that inbox's acknowledgements; zero = no more."""
         ...
 
     def set_peer(self, peer: Peer) -> Receipt:

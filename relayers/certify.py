@@ -15,7 +15,7 @@ from poft.protocol.finality import Finality, committee_hash, quorum
 from poft.protocol.hashing import ZERO32
 from poft.protocol.signatures import recover
 from poft.verification.api import TrustState
-from poft.verification.schemes.cmt1 import CommitteeProof, build_proof
+from poft.verification.schemes.cmt1 import build_proof
 
 from .wire import Attestation
 
@@ -28,9 +28,9 @@ class Certified:
     signatures: Mapping[bytes, bytes]
     next_members: tuple[bytes, ...] = ()
 
-    def proof(self, members: Sequence[bytes], consistency: Sequence[bytes]) -> CommitteeProof:
+    def proof(self, members: Sequence[bytes], consistency: Sequence[bytes]) -> bytes:
         """The proof that a destination takes."""
-        return build_proof(self.statement, members, self.signatures, consistency, self.next_members)
+        return build_proof(self.statement, members, self.signatures, consistency, self.next_members).encode()
 
 
 def certified(

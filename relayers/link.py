@@ -17,7 +17,7 @@ from threading import Lock
 
 from poft.chain import Chain, ClientStatus, Receipt
 from poft.protocol.errors import Code, Refused, Rejected, Unreachable
-from poft.protocol.finality import Finality, committee_hash
+from poft.protocol.finality import committee_hash
 from poft.protocol.hashing import ZERO32
 from poft.protocol.merkle import Log as MerkleLog
 
@@ -293,24 +293,22 @@ class Link:
         self._carried = found or self._carried
         for entry in delivery.batch:
             self._queue.mark(source.domain, entry.index, Status.DELIVERED, receipt.transaction)
-        self._delivered(delivery, receipt)
+        self._delivered(delivery, found, receipt)
         return Step.DELIVERED
 
-    def _delivered(self, delivery: Delivery, receipt: Receipt) -> None:
-        proof = delivery.proof
-        if proof is not None and proof.statement.next_committee != ZERO32:
-            self._queue.learn(proof.statement.next_committee, proof.next_members)
+    def _delivered(self, delivery: Delivery, found: Certified | None, receipt: Receipt) -> None:
+        if found is not None and found.statement.next_committee != ZERO32:
+            self._queue.learn(found.statement.next_committee, found.next_members)
         self._refresh, self._batch = False, self._route.max_batch
         self._metrics.delivered.inc(len(delivery.batch))
         self._metrics.cost.inc(receipt.cost)
         self._metrics.sent_bytes.inc(receipt.sent_bytes)
-        said: Finality | None = proof.statement if proof is not None else None
         self._log(
             "delivered",
             link=self._route.name,
             packets=len(delivery.batch),
             nonce=delivery.batch[0].packet.nonce if delivery.batch else -1,
-            update=said.height if said is not None else 0,
+            update=found.statement.height if found is not None else 0,
             cost=receipt.cost,
             bytes=receipt.sent_bytes,
             transaction=receipt.transaction,

@@ -15,7 +15,7 @@ from poft.protocol.errors import Code, Refused
 from poft.protocol.merkle import Log
 from poft.verification.api import Limits, TrustState
 from poft.verification.receive import Expectation, PacketProof, check_packet
-from poft.verification.schemes.cmt1 import CommitteeProof, CommitteeVerifier
+from poft.verification.schemes.cmt1 import CommitteeVerifier
 
 from .certify import Certified
 
@@ -98,7 +98,7 @@ def batch_within(view: LinkView, size: int) -> tuple[OutboxEntry, ...]:
 class Delivery:
     """One transaction, verified here as the destination will verify it."""
 
-    proof: CommitteeProof | None
+    proof: bytes | None
     outbox_size: int
     batch: tuple[OutboxEntry, ...]
     packets: tuple[PacketProof, ...]
@@ -153,7 +153,7 @@ def build_delivery(
 
 def _prove(
     source: bytes, state: TrustState, members: Sequence[bytes], found: Certified, log: Log
-) -> tuple[CommitteeProof, TrustState]:
+) -> tuple[bytes, TrustState]:
     said = found.statement
     proof = found.proof(members, log.consistency_path(state.outbox_size, said.outbox_size))
     # The destination judges drift by its own clock; this machine's clock has no say.

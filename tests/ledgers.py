@@ -106,11 +106,11 @@ class Destination:
     endpoint: bytes = RECEIVER
     status: ClientStatus = field(
         default_factory=lambda: ClientStatus(
-            CommitteeVerifier().initialise(CommitteeGenesis(1, MEMBERS)), 0, False, 600, 3600
+            b"CMT1", CommitteeVerifier().initialise(CommitteeGenesis(1, MEMBERS).encode()), 0, False, 600, 3600
         )
     )
     received: list[tuple[int, bytes]] = field(default_factory=list)
-    transactions: list[tuple[CommitteeProof | None, int]] = field(default_factory=list)
+    transactions: list[tuple[bytes | None, int]] = field(default_factory=list)
     refusals: list[Exception] = field(default_factory=list)
     accused: int = 0
 
@@ -126,11 +126,11 @@ class Destination:
         assert source_domain == SOURCE
         return len(self.received)
 
-    def update_client(self, source_domain: bytes, proof: CommitteeProof) -> Receipt:
-        return self.deliver(source_domain, proof, proof.statement.outbox_size, [])
+    def update_client(self, source_domain: bytes, proof: bytes) -> Receipt:
+        return self.deliver(source_domain, proof, CommitteeProof.decode(proof).statement.outbox_size, [])
 
     def deliver(
-        self, source_domain: bytes, proof: CommitteeProof | None, outbox_size: int, packets: Sequence[PacketProof]
+        self, source_domain: bytes, proof: bytes | None, outbox_size: int, packets: Sequence[PacketProof]
     ) -> Receipt:
         if self.refusals:
             raise self.refusals.pop(0)
@@ -163,7 +163,7 @@ class Destination:
         self.transactions.append((proof, len(packets)))
         return Receipt(f"0x{len(self.transactions):064x}", len(self.transactions), 21000, 500)
 
-    def submit_misbehaviour(self, source_domain: bytes, first: CommitteeProof, second: CommitteeProof) -> Receipt:
+    def submit_misbehaviour(self, source_domain: bytes, first: bytes, second: bytes) -> Receipt:
         signers = CommitteeVerifier().check_misbehaviour(source_domain, self.status.state, first, second)
         self.accused = len(signers)
         self.status = replace(self.status, frozen=True)

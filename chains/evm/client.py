@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
+from eth_abi.abi import encode
+
 from poft.chain import (
     ChainSpec,
     CheckpointRecord,
@@ -31,7 +33,7 @@ from poft.protocol.packet import Packet
 from poft.protocol.statements import Membership, Signed, Update, Verdict, Vote
 from poft.verification.api import Finalised, TrustState
 from poft.verification.receive import PacketProof
-from poft.verification.schemes.cmt1 import CommitteeGenesis, CommitteeProof
+from poft.verification.schemes.cmt1 import CommitteeGenesis
 
 from .abi import CONTRACTS, artifact
 from .deploy import FIRST_BLOCK, chain_domain
@@ -41,8 +43,6 @@ from .records import (
     Values,
     address,
     as_tuple,
-    encode_genesis,
-    encode_proof,
     membership_tuples,
     packet_tuples,
     signed_tuples,
@@ -134,6 +134,7 @@ class EvmChain:
             tuple[int, int, int, int, bytes, bytes, bool], state
         )
         return ClientStatus(
+            typed(bytes, self._read("CommitteeVerifier", "scheme")[0]),
             TrustState(epoch, authority, height, timestamp, size, root, small),
             typed(int, generation),
             typed(bool, frozen),
@@ -144,18 +145,17 @@ class EvmChain:
     def next_nonce(self, source_domain: bytes) -> int:
         return typed(int, self._read("Inbox", "linkState", source_domain)[0])
 
-    def update_client(self, source_domain: bytes, proof: CommitteeProof) -> Receipt:
-        return self._send("LightClient", "update", source_domain, encode_proof(proof))
+    def update_client(self, source_domain: bytes, proof: bytes) -> Receipt:
+        return self._send("LightClient", "update", source_domain, proof)
 
     def deliver(
         self,
         source_domain: bytes,
-        proof: CommitteeProof | None,
+        proof: bytes | None,
         outbox_size: int,
         packets: Sequence[PacketProof],
     ) -> Receipt:
-        encoded = b"" if proof is None else encode_proof(proof)
-        return self._send("Inbox", "deliver", source_domain, encoded, outbox_size, packet_tuples(packets))
+        return self._send("Inbox", "deliver", source_domain, proof or b"", outbox_size, packet_tuples(packets))
 
     def outcomes(self, source_domain: bytes) -> list[Outcome]:
         return self._history.outcomes(source_domain)
@@ -163,18 +163,25 @@ class EvmChain:
     def retry(self, packet: Packet, payload: bytes) -> Receipt:
         return self._send("Inbox", "retry", as_tuple(packet), payload)
 
-    def submit_misbehaviour(self, source_domain: bytes, first: CommitteeProof, second: CommitteeProof) -> Receipt:
-        return self._send("LightClient", "submitMisbehaviour", source_domain, encode_proof(first), encode_proof(second))
+    def submit_misbehaviour(self, source_domain: bytes, first: bytes, second: bytes) -> Receipt:
+        return self._send("LightClient", "submitMisbehaviour", source_domain, first, second)
 
     # Governance
 
-    def create_client(self, source_domain: bytes, genesis: CommitteeGenesis, max_drift: int, staleness: int) -> Receipt:
-        verifier = self._spec.deployment["CommitteeVerifier"]
-        encoded = encode_genesis(genesis)
-        return self._send("LightClient", "create", source_domain, verifier, encoded, staleness, max_drift)
+    def create_client(
+        self, source_domain: bytes, scheme: bytes, genesis: bytes, max_drift: int, staleness: int
+    ) -> Receipt:
+        verifier = self._verifier(scheme)
+        return self._send("LightClient", "create", source_domain, verifier, _abi(genesis), staleness, max_drift)
 
-    def recover_client(self, source_domain: bytes, genesis: CommitteeGenesis) -> Receipt:
-        return self._send("LightClient", "recover", source_domain, encode_genesis(genesis))
+    def recover_client(self, source_domain: bytes, scheme: bytes, genesis: bytes) -> Receipt:
+        self._verifier(scheme)
+        return self._send("LightClient", "recover", source_domain, _abi(genesis))
+
+    def _verifier(self, scheme: bytes) -> str:
+        if scheme != b"CMT1":
+            raise Rejected(f"{self._spec.name}: no verifier of {scheme!r} is deployed", Code.UnknownScheme)
+        return self._spec.deployment["CommitteeVerifier"]
 
     def set_peer(self, peer: Peer) -> Receipt:
         return self._send(
@@ -330,3 +337,10 @@ def _final_height(endpoint: Rpc, spec: ChainSpec) -> int:
             f"{endpoint.url} knows no finalized block: {error}", "Set a number of confirmations"
         ) from error
     return quantity(block.get("number")) if block is not None else 0
+
+
+def _abi(genesis: bytes) -> bytes:
+    """`abi.encode(uint64 epoch, address[] members, bool smallCommittee)`, as the contract reads it."""
+    first = CommitteeGenesis.decode(genesis)
+    encoded: bytes = encode(["uint64", "address[]", "bool"], [first.epoch, list(first.members), first.small_committee])
+    return encoded

@@ -22,7 +22,7 @@ from poft.chain import (
 )
 from poft.protocol.checkpoint import Checkpoint
 from poft.protocol.domain import pallet_endpoint
-from poft.protocol.errors import Code, ConfigError, Refused
+from poft.protocol.errors import Code, ConfigError, Refused, Rejected
 from poft.protocol.packet import Packet
 from poft.protocol.statements import Membership, Signed, Update, Verdict, Vote
 from poft.verification.api import Finalised
@@ -139,20 +139,21 @@ class SubstrateChain:
         """See `poft.chain.Chain.next_nonce`."""
         return number(self._runtime.read(BRIDGE, "NextNonce", [scale(source_domain)]))
 
-    def update_client(self, source_domain: bytes, proof: CommitteeProof) -> Receipt:
+    def update_client(self, source_domain: bytes, proof: bytes) -> Receipt:
         """See `poft.chain.Chain.update_client`."""
-        return self._send(BRIDGE, "update_client", source_domain=source_domain, proof=proof)
+        return self._send(BRIDGE, "update_client", source_domain=source_domain, proof=CommitteeProof.decode(proof))
 
     def deliver(
         self,
         source_domain: bytes,
-        proof: CommitteeProof | None,
+        proof: bytes | None,
         outbox_size: int,
         packets: Sequence[PacketProof],
     ) -> Receipt:
         """See `poft.chain.Chain.deliver`."""
+        typed = None if proof is None else CommitteeProof.decode(proof)
         return self._send(
-            BRIDGE, "deliver", source_domain=source_domain, proof=proof, outbox_size=outbox_size, packets=packets
+            BRIDGE, "deliver", source_domain=source_domain, proof=typed, outbox_size=outbox_size, packets=packets
         )
 
     def outcomes(self, source_domain: bytes) -> list[Outcome]:
@@ -167,29 +168,36 @@ class SubstrateChain:
         """See `poft.chain.Chain.retry`."""
         return self._send(BRIDGE, "retry", packet=packet, payload=payload)
 
-    def submit_misbehaviour(self, source_domain: bytes, first: CommitteeProof, second: CommitteeProof) -> Receipt:
+    def submit_misbehaviour(self, source_domain: bytes, first: bytes, second: bytes) -> Receipt:
         """See `poft.chain.Chain.submit_misbehaviour`."""
-        epoch = first.statement.epoch
+        a, b = CommitteeProof.decode(first), CommitteeProof.decode(second)
         return self._send(
-            BRIDGE, "submit_misbehaviour", source_domain=source_domain, epoch=epoch, first=first, second=second
+            BRIDGE,
+            "submit_misbehaviour",
+            source_domain=source_domain,
+            epoch=a.statement.epoch,
+            first=a,
+            second=b,
         )
 
     # Governance
 
-    def create_client(self, source_domain: bytes, genesis: CommitteeGenesis, max_drift: int, staleness: int) -> Receipt:
+    def create_client(
+        self, source_domain: bytes, scheme: bytes, genesis: bytes, max_drift: int, staleness: int
+    ) -> Receipt:
         """See `poft.chain.Chain.create_client`."""
         return self._govern(
             BRIDGE,
             "create_client",
             source_domain=source_domain,
-            genesis=genesis,
+            genesis=_genesis(scheme, genesis),
             max_drift=max_drift,
             staleness=staleness,
         )
 
-    def recover_client(self, source_domain: bytes, genesis: CommitteeGenesis) -> Receipt:
+    def recover_client(self, source_domain: bytes, scheme: bytes, genesis: bytes) -> Receipt:
         """See `poft.chain.Chain.recover_client`."""
-        return self._govern(BRIDGE, "recover_client", source_domain=source_domain, genesis=genesis)
+        return self._govern(BRIDGE, "recover_client", source_domain=source_domain, genesis=_genesis(scheme, genesis))
 
     def set_peer(self, peer: Peer) -> Receipt:
         """See `poft.chain.Chain.set_peer`."""
@@ -349,3 +357,9 @@ def _check_domain(runtime: Runtime, expected: bytes) -> None:
     found = octets(runtime.read(BRIDGE, "Domain"))
     if found != expected:
         raise Refused(Code.WrongDomain, "domain", f"{url} is 0x{found.hex()}, not 0x{expected.hex()}")
+
+
+def _genesis(scheme: bytes, genesis: bytes) -> CommitteeGenesis:
+    if scheme != b"CMT1":
+        raise Rejected(f"the runtime has no verifier of {scheme!r}", Code.UnknownScheme)
+    return CommitteeGenesis.decode(genesis)

@@ -36,6 +36,7 @@ def client_status(value: Json) -> ClientStatus:
     """`Bridge.Clients`."""
     found = record(value)
     return ClientStatus(
+        b"CMT1",
         struct(TrustState, found["state"]),
         number(found["generation"]),
         bool(found["frozen"]),

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from importlib.metadata import entry_points
+from typing import Protocol, cast
 
+from poft.protocol.errors import Code, Refused
 from poft.protocol.merkle import EMPTY_ROOT
 
 
@@ -33,7 +35,10 @@ class TrustState:
 
 @dataclass(frozen=True, slots=True)
 class Finalised:
-    """What a proof established about the source. `timestamp` is the source's, in seconds."""
+    """What a proof established about the source. `timestamp` is the source's, in seconds.
+
+    `dissent` is a bitmap of the schemes in shadow that did not agree (AND1), 0 for every other scheme.
+    """
 
     height: int
     block_hash: bytes
@@ -41,6 +46,7 @@ class Finalised:
     outbox_size: int
     outbox_root: bytes
     timestamp: int
+    dissent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,29 +57,56 @@ class Limits:
     max_drift: int
 
 
-G_contra = TypeVar("G_contra", contravariant=True)
-P_contra = TypeVar("P_contra", contravariant=True)
+MAX_BYTES = 1 << 16
+"""Bytes of a genesis or a proof; hosts refuse longer ones before they are read."""
 
 
-class FinalityVerifier(Protocol[G_contra, P_contra]):
-    """A verification scheme. `G_contra` is its genesis, `P_contra` its proof; entry-point group `poft.verifiers`."""
+class FinalityVerifier(Protocol):
+    """A verification scheme; entry-point group `poft.verifiers`, named by `scheme`.
+
+    Genesis and proof are bytes, the same for every implementation of the scheme: hosts and relayers carry them without
+    looking inside. A scheme documents their encoding, decodes strictly and bounds every length before it copies.
+    """
 
     def scheme(self) -> bytes:
         """Four bytes that name the scheme on every chain."""
         ...
 
-    def initialise(self, genesis: G_contra) -> TrustState:
+    def initialise(self, genesis: bytes) -> TrustState:
         """The first state of a client; refuses an empty, zero or malformed genesis."""
         ...
 
     def verify(
-        self, source_domain: bytes, state: TrustState, proof: P_contra, limits: Limits
+        self, source_domain: bytes, state: TrustState, proof: bytes, limits: Limits
     ) -> tuple[TrustState, Finalised]:
-        """The state after a proof and what it established. Success is by returning; every failure is `Refused`."""
+        """The state after a proof and what it established; a proof that was accepted last returns `state` itself.
+
+        Success is by returning; every failure is `Refused`.
+        """
+        ...
+
+    def epoch_of(self, proof: bytes) -> int:
+        """The epoch that a proof speaks for. Nothing is verified: a host finds the authority of that epoch by it."""
         ...
 
     def check_misbehaviour(
-        self, source_domain: bytes, state: TrustState, first: P_contra, second: P_contra
+        self, source_domain: bytes, state: TrustState, first: bytes, second: bytes
     ) -> Sequence[bytes]:
-        """The signers behind both halves of a contradiction; `Refused(NotMisbehaviour)` when there is none."""
+        """The signers (20 bytes each) behind both halves of a contradiction in `state.epoch`.
+
+        `Refused(NotMisbehaviour)` when there is none. Both halves must verify on their own.
+        """
         ...
+
+
+def verifier(scheme: bytes) -> FinalityVerifier:
+    """The installed implementation of a scheme.
+
+    Raises:
+        Refused: UnknownScheme.
+    """
+    name = scheme.decode("ascii", "replace")
+    for point in entry_points(group="poft.verifiers"):
+        if point.name == name:
+            return cast(type[FinalityVerifier], point.load())()
+    raise Refused(Code.UnknownScheme, "scheme", f"{name!r} is not installed")

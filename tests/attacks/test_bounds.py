@@ -82,7 +82,7 @@ REFUSED: dict[str, tuple[Code, Callable[[], object]]] = {
         lambda: CommitteeVerifier().check_misbehaviour(
             filler("domain"),
             trusted(list(committee(4))),
-            *[CommitteeProof(a_statement(), (bytes(20),) * 65, 0, ())] * 2,
+            *[CommitteeProof(a_statement(), (bytes(20),) * 65, 0, ()).encode()] * 2,
         ),
     ),
 }

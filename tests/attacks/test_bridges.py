@@ -84,7 +84,7 @@ def test_zero_root_counts_as_proven() -> None:
         verify_consistency(0, ZERO32, 5, keccak(b"any"), [])
     assert refused.value.code == Code.InconsistentLog
     with pytest.raises(Refused) as refused:
-        CMT1.verify(SOURCE, TrustState(0, ZERO32), CommitteeProof(a_statement(epoch=0), (), 0, ()), LIMITS)
+        CMT1.verify(SOURCE, TrustState(0, ZERO32), CommitteeProof(a_statement(epoch=0), (), 0, ()).encode(), LIMITS)
     assert refused.value.code == Code.CommitteeMismatch
 
 
@@ -96,12 +96,12 @@ def test_prover_chooses_who_verifies() -> None:
     forged = replace(proof, members=tuple(strangers), signatures=signatures)
 
     def naive(proof: CommitteeProof) -> bool:
-        return CMT1.verify(SOURCE, trusted(proof.members), proof, LIMITS) is not None
+        return CMT1.verify(SOURCE, trusted(proof.members), proof.encode(), LIMITS) is not None
 
     assert naive(forged)
 
     with pytest.raises(Refused) as refused:
-        CMT1.verify(SOURCE, state, forged, LIMITS)
+        CMT1.verify(SOURCE, state, forged.encode(), LIMITS)
     assert refused.value.code == Code.CommitteeMismatch
 
 
@@ -136,11 +136,11 @@ def test_every_byte_of_a_proof_counts() -> None:
     assert naive_node(b"left", b"honest") == naive_node(b"left", b"forged")
 
     state, proof = honest()
-    CMT1.verify(SOURCE, state, proof, LIMITS)
+    CMT1.verify(SOURCE, state, proof.encode(), LIMITS)
     tried = 0
     for forged in every_changed_byte(proof):
         with pytest.raises(Refused):
-            CMT1.verify(SOURCE, state, forged, LIMITS)
+            CMT1.verify(SOURCE, state, forged.encode(), LIMITS)
         tried += 1
     assert tried > 900
 
@@ -173,5 +173,5 @@ def test_unbound_source_chain() -> None:
 
     state, proof = honest()
     with pytest.raises(Refused) as refused:
-        CMT1.verify(OTHER, state, proof, LIMITS)
+        CMT1.verify(OTHER, state, proof.encode(), LIMITS)
     assert refused.value.code == Code.NotSigner

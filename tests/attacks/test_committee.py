@@ -47,7 +47,7 @@ def state(n: int = 4) -> TrustState:
 
 def refusal(proof: CommitteeProof, at: TrustState | None = None) -> Code:
     with pytest.raises(Refused) as refused:
-        CMT1.verify(SOURCE, at or state(len(proof.members)), proof, LIMITS)
+        CMT1.verify(SOURCE, at or state(len(proof.members)), proof.encode(), LIMITS)
     return refused.value.code
 
 
@@ -72,7 +72,7 @@ def test_two_quorums_share_more_than_a_third(n: int) -> None:
     k = quorum(n)
     assert 3 * k > 2 * n >= 3 * (k - 1)
     assert 3 * (2 * k - n) > n  # who signed both is more than a third: at least one of them is honest
-    CMT1.verify(SOURCE, state(n), signed(a_statement(), range(k), n), LIMITS)
+    CMT1.verify(SOURCE, state(n), signed(a_statement(), range(k), n).encode(), LIMITS)
     if k > 1:
         assert refusal(signed(a_statement(), range(k - 1), n)) == Code.QuorumNotReached
 
@@ -134,7 +134,7 @@ def test_recovery_that_fails_is_nobody() -> None:
     proof = signed(said, (0, 1, 2))
     assert refusal(replace(proof, signatures=(garbage, *proof.signatures[1:]))) == Code.BadSignature
     with pytest.raises(Refused) as refused:
-        CMT1.initialise(CommitteeGenesis(1, tuple(sorted(members))))
+        CMT1.initialise(CommitteeGenesis(1, tuple(sorted(members))).encode())
     assert refused.value.code == Code.CommitteeInvalid
 
 
@@ -148,7 +148,7 @@ def test_signatures_made_for_something_else() -> None:
         made = tuple(unsafe_sign_digest(key, digest) for key in list(committee(4).values())[:3])
         assert refusal(replace(proof, signatures=made)) == Code.NotSigner
     with pytest.raises(Refused) as refused:
-        CMT1.verify(OTHER, state(), proof, LIMITS)
+        CMT1.verify(OTHER, state(), proof.encode(), LIMITS)
     assert refused.value.code == Code.NotSigner
 
 
@@ -187,14 +187,14 @@ def test_state_that_was_never_set_believes_nobody() -> None:
         (CommitteeGenesis(1, (), small_committee=True), Code.CommitteeInvalid),
     ):
         with pytest.raises(Refused) as refused:
-            CMT1.initialise(genesis)
+            CMT1.initialise(genesis.encode())
         assert refused.value.code == code
 
 
 def test_evidence_needs_two_whole_quorums() -> None:
     good = signed(a_statement(), (0, 1, 2))
     fork = signed(a_statement(block_hash=filler("fork")), (1, 2, 3))
-    signers = CMT1.check_misbehaviour(SOURCE, state(), good, fork)
+    signers = CMT1.check_misbehaviour(SOURCE, state(), good.encode(), fork.encode())
     assert list(signers) == list(committee(4))[1:3]
     half = replace(fork, bitmap=0b110, signatures=fork.signatures[:2])
     for first, second, code in (
@@ -204,5 +204,5 @@ def test_evidence_needs_two_whole_quorums() -> None:
         (good, replace(fork, signatures=good.signatures), Code.NotSigner),
     ):
         with pytest.raises(Refused) as refused:
-            CMT1.check_misbehaviour(SOURCE, state(), first, second)
+            CMT1.check_misbehaviour(SOURCE, state(), first.encode(), second.encode())
         assert refused.value.code == code

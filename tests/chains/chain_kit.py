@@ -314,9 +314,7 @@ class Source:
         )
         return replace(honest, **changes)  # type: ignore[arg-type]
 
-    def proof(
-        self, accepted: int, signers: Sequence[int] = (0, 1, 2), statement: Finality | None = None
-    ) -> CommitteeProof:
+    def proof(self, accepted: int, signers: Sequence[int] = (0, 1, 2), statement: Finality | None = None) -> bytes:
         """A finality proof for a destination that has accepted an outbox of this size."""
         said = statement or self.statement()
         return CommitteeProof(
@@ -325,7 +323,7 @@ class Source:
             bitmap=sum(1 << at for at in signers),
             signatures=tuple(sign_finality(self.keys[at], self.domain, said) for at in signers),
             consistency=tuple(consistency_proof(self.leaves, accepted)) if accepted <= len(self.leaves) else (),
-        )
+        ).encode()
 
     def delivery(self, index: int, size: int | None = None) -> PacketProof:
         """A packet with the proof that it is leaf `index` of the outbox of this size."""
@@ -360,7 +358,7 @@ def carry(source: Chain, destination: Chain, attestors: Sequence[bytes]) -> list
         bitmap=(1 << len(attestors)) - 1,
         signatures=tuple(sign_finality(key, source.domain, said) for key in attestors),
         consistency=tuple(consistency_proof(leaves, state.outbox_size)),
-    )
+    ).encode()
     first = destination.next_nonce(source.domain)
     due = [
         PacketProof(entry.packet, entry.payload, entry.index, tuple(inclusion_proof(leaves, entry.index)))
@@ -379,7 +377,7 @@ def committee(name: str, size: int = 4) -> list[bytes]:
 def link(source: Chain, task: bytes, genesis: Checkpoint, destination: Chain, attestors: Sequence[bytes]) -> None:
     """`destination` follows `source` and takes the checkpoints of a task there; `source` sends them."""
     members = tuple(key_address(key) for key in attestors)
-    destination.create_client(source.domain, CommitteeGenesis(1, members), 60, 3600)
+    destination.create_client(source.domain, b"CMT1", CommitteeGenesis(1, members).encode(), 60, 3600)
     destination.set_peer(Peer(source.domain, source.federation(), task, genesis.id, source.endpoint))
     source.set_routes(task, [(destination.domain, destination.endpoint)])
 
@@ -435,7 +433,7 @@ class ChainConformance:
     def source(self, chain: Chain, name: str, peer: bool = True) -> Source:
         """A source with a client here; its federation is a peer unless told otherwise."""
         source = Source(name, chain.endpoint, chain.domain)
-        chain.create_client(source.domain, source.genesis, 60, 3600)
+        chain.create_client(source.domain, b"CMT1", source.genesis.encode(), 60, 3600)
         if peer:
             chain.set_peer(source.peer)
         return source
@@ -773,10 +771,10 @@ class ChainConformance:
         with refuses(Code.Frozen):
             chain.deliver(source.domain, first, 1, [source.delivery(0)])
         with refuses(Code.Unauthorised):
-            stranger.recover_client(source.domain, source.genesis)
+            stranger.recover_client(source.domain, b"CMT1", source.genesis.encode())
         stranger.close()
         source.hand_over()
-        chain.recover_client(source.domain, source.genesis)
+        chain.recover_client(source.domain, b"CMT1", source.genesis.encode())
         status = chain.client(source.domain)
         assert (status.frozen, status.generation, status.state.epoch) == (False, 1, 2)
         with refuses(Code.CommitteeMismatch):
@@ -803,14 +801,14 @@ class ChainConformance:
     def test_client_refused_twice_or_unknown(self, chain: Chain) -> None:
         source = self.source(chain, "twice", peer=False)
         with refuses(Code.AlreadyInitialised):
-            chain.create_client(source.domain, source.genesis, 60, 3600)
+            chain.create_client(source.domain, b"CMT1", source.genesis.encode(), 60, 3600)
         with refuses(Code.Uninitialised):
             chain.client(label("unknown source"))
         other = Source("small", chain.endpoint, chain.domain)
         with refuses(Code.CommitteeInvalid):
-            chain.create_client(other.domain, CommitteeGenesis(1, other.members[:3]), 60, 3600)
+            chain.create_client(other.domain, b"CMT1", CommitteeGenesis(1, other.members[:3]).encode(), 60, 3600)
         with refuses(Code.ZeroValue):
-            chain.create_client(other.domain, replace(other.genesis, epoch=0), 60, 3600)
+            chain.create_client(other.domain, b"CMT1", replace(other.genesis, epoch=0).encode(), 60, 3600)
 
     def test_import_becomes_a_parent(self, chain: Chain, members: list[Person]) -> None:
         source = self.source(chain, "merged")

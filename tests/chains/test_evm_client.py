@@ -137,7 +137,7 @@ def test_send_refused_empty_wallet(net: Net) -> None:
 
 def test_two_payers_send_at_once(net: Net, chain: EvmChain) -> None:
     source = Source("raced", chain.endpoint, chain.domain)
-    chain.create_client(source.domain, source.genesis, 60, 3600)
+    chain.create_client(source.domain, b"CMT1", source.genesis.encode(), 60, 3600)
     source.export(1, source.genesis_checkpoint)
     chain.deliver(source.domain, source.proof(0), 1, [])
 
@@ -220,7 +220,7 @@ def test_mined_failure_is_rejected(net: Net, request: pytest.FixtureRequest) -> 
 def test_race_lost_in_the_block_names_the_code(net: Net, chain: EvmChain, request: pytest.FixtureRequest) -> None:
     """Two relayers carry one packet: both estimates succeed, one block takes both, the second is a replay there."""
     source = Source("raced", chain.endpoint, chain.domain)
-    chain.create_client(source.domain, source.genesis, 60, 3600)
+    chain.create_client(source.domain, b"CMT1", source.genesis.encode(), 60, 3600)
     chain.set_peer(source.peer)
     source.export(1, source.genesis_checkpoint)
     proof = source.proof(0)

@@ -158,7 +158,7 @@ def test_payers_with_one_key_lose_no_extrinsic(spec: ChainSpec) -> None:
 def test_skipped_nonce_is_an_outcome_without_packet(chain: SubstrateChain, node: Rpc, spec: ChainSpec) -> None:
     source = label("source whose packet nobody takes")
     members = tuple(sorted(label("member", at)[:20] for at in range(4)))
-    chain.create_client(source, CommitteeGenesis(1, members), 60, 3600)
+    chain.create_client(source, b"CMT1", CommitteeGenesis(1, members).encode(), 60, 3600)
     payer = Payer(Runtime(node), keypair(spec.key))
 
     def skip(nonce: int, root: bool = True) -> Receipt:

@@ -127,8 +127,9 @@ class Scene:
         """Whether the statement is the one that was accepted last."""
         return self.state.height > 0 and self.statement.height == self.state.height
 
-    def signed(self) -> Proven:
-        proof = CommitteeProof(
+    def proof(self) -> CommitteeProof:
+        """Signed by those who are to sign."""
+        return CommitteeProof(
             self.statement,
             tuple(member.address for member in self.committee),
             sum(1 << i for i in self.signers),
@@ -136,7 +137,14 @@ class Scene:
             self.following,
             self.consistency,
         )
+
+    def carrying(self, proof: bytes) -> Proven:
+        """The question whether this client takes these bytes."""
         return Proven(self.domain, self.state, proof, self.limits)
+
+    def signed(self) -> Proven:
+        """The question whether it takes the proof."""
+        return self.carrying(self.proof().encode())
 
 
 def a_scene(rng: Random) -> Scene:
@@ -197,13 +205,13 @@ def statements_apart(rng: Random, said: Finality) -> Finality:
     return Finality(**fields)
 
 
-def a_misbehaviour(rng: Random) -> tuple[Misbehaviour, Scene]:
-    """Two statements that cannot both be true, and the scene of the first."""
+def a_misbehaviour(rng: Random) -> tuple[Misbehaviour, Scene, Scene]:
+    """Two statements that cannot both be true, and the scene of each."""
     scene = a_scene(rng)
     size = len(scene.committee)
     others = tuple(sorted(rng.sample(range(size), rng.randint(quorum(size), size))))
     fork = replace(scene, statement=statements_apart(rng, scene.statement), signers=others)
-    return Misbehaviour(scene.domain, scene.state, scene.signed().proof, fork.signed().proof), scene
+    return Misbehaviour(scene.domain, scene.state, scene.signed().proof, fork.signed().proof), scene, fork
 
 
 def a_statement(rng: Random) -> Said:

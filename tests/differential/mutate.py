@@ -157,6 +157,27 @@ def signature(rng: Random, value: bytes) -> tuple[str, bytes]:
     return name, made[name]
 
 
+def octets(rng: Random, data: bytes) -> tuple[str, bytes]:
+    """(name, the encoding of a proof with a fault in its bytes)."""
+    at = rng.randrange(len(data))
+    head = rng.randrange(136, min(174, len(data)))
+    made = {
+        "bit": flip(rng, data),
+        "count": data[:head] + rng.randbytes(1) + data[head + 1 :],
+        "count_bit": data[:head] + bytes([data[head] ^ 1 << rng.randrange(8)]) + data[head + 1 :],
+        "truncated": data[:at],
+        "one_short": data[:-1],
+        "padded": data + rng.randbytes(rng.randint(1, 70)),
+        "inserted": data[:at] + rng.randbytes(1) + data[at:],
+        "removed": data[:at] + data[at + 1 :],
+        "empty": b"",
+        "random": rng.randbytes(rng.randrange(400)),
+        "oversize": data + bytes(1 << 16),
+    }
+    name = rng.choice([name for name, other in made.items() if other != data])
+    return name, made[name]
+
+
 # --- questions -------------------------------------------------------------------------------------------------------
 
 
@@ -373,12 +394,15 @@ def a_proof(rng: Random) -> Case:
     if choice == 9:
         how, domain = fixed(rng, asked.domain)
         return Case(replace(asked, domain=domain), f"domain.{how}", True)
-    name, proof, forges = _carried(rng, scene, asked.proof)
-    return Case(replace(asked, proof=proof), name, forges)
+    if choice < 13:
+        name, data = octets(rng, asked.proof)
+        return Case(scene.carrying(data), f"bytes.{name}")
+    name, proof, forges = _carried(rng, scene, scene.proof())
+    return Case(scene.carrying(proof.encode()), name, forges)
 
 
 def a_misbehaviour(rng: Random) -> Case:
-    asked, scene = honest.a_misbehaviour(rng)
+    asked, scene, fork = honest.a_misbehaviour(rng)
     choice = rng.randrange(10)
     if choice == 0:
         return Case(replace(asked, second=asked.first), "identical", True)
@@ -395,10 +419,14 @@ def a_misbehaviour(rng: Random) -> Case:
         name, changed = rng.choice((_quorum_lies, _hand_over, _signers))(rng, scene)
         return Case(replace(asked, second=changed.signed().proof), f"against.{name}")
     half = rng.choice(("first", "second"))
-    name, proof, forges = _carried(rng, scene, getattr(asked, half))
+    if choice == 6:
+        name, data = octets(rng, getattr(asked, half))
+        return Case(replace(asked, **{half: data}), f"{half}.bytes.{name}")  # type: ignore[arg-type]
+    told = scene if half == "first" else fork
+    name, proof, forges = _carried(rng, told, told.proof())
     # Evidence is about what was signed: neither list takes part in it.
     unread = name.startswith(("next_members", "consistency"))
-    return Case(replace(asked, **{half: proof}), f"{half}.{name}", forges and not unread)  # type: ignore[arg-type]
+    return Case(replace(asked, **{half: proof.encode()}), f"{half}.{name}", forges and not unread)  # type: ignore[arg-type]
 
 
 def a_statement(rng: Random) -> Case:

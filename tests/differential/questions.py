@@ -5,11 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol
 
-from chains.evm.records import encode_proof
 from poft.protocol.checkpoint import decode_payload
 from poft.protocol.errors import Code, Refused
 from poft.protocol.hashing import U64_MAX, WORD
@@ -17,14 +15,12 @@ from poft.protocol.merkle import verify_consistency, verify_inclusion
 from poft.protocol.statements import Membership, Signed, Update, Verdict, Vote, verify_statement
 from poft.verification.api import Limits, TrustState
 from poft.verification.receive import Expectation, PacketProof, check_packet
-from poft.verification.schemes.cmt1 import CommitteeProof, CommitteeVerifier
+from poft.verification.schemes.cmt1 import CommitteeVerifier
 
 from .encodings import abi_bytes, abi_call, abi_words, listed, octets, scale_struct, u64, word
 
 _STATE = "(uint64,uint64,uint64,uint64,bytes32,bytes32,bool)"
 _PACKET = "(uint8,uint8,bytes32,bytes32,uint64,bytes32,bytes32,uint64,bytes32)"
-_FULL_LIST = 255
-"""The packed proof on the EVM counts its lists in one byte each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +148,7 @@ class Proven:
     rule: ClassVar[int] = 3
     domain: bytes
     state: TrustState
-    proof: CommitteeProof
+    proof: bytes
     limits: Limits
 
     def result(self) -> Answer:
@@ -169,20 +165,18 @@ class Proven:
 
     def scale(self) -> bytes:
         limits = u64(self.limits.now) + u64(self.limits.max_drift)
-        return self.domain + _scale_state(self.state) + _scale_proof(self.proof) + limits
+        return self.domain + _scale_state(self.state) + octets(self.proof) + limits
 
     def calldata(self) -> bytes | None:
-        if not _packs(self.proof):
-            return None
         return abi_call(
             f"verify(bytes32,{_STATE},bytes,(uint256,uint256))",
             self.domain + _abi_state(self.state),
-            abi_bytes(encode_proof(self.proof)),
+            abi_bytes(self.proof),
             after=word(self.limits.now) + word(self.limits.max_drift),
         )
 
     def fields(self) -> dict[str, object]:
-        said: dict[str, object] = {"domain": self.domain, "state": self.state, **_proof_fields(self.proof)}
+        said = {"domain": self.domain, "state": self.state, "encoded": self.proof}
         return {**said, "now": self.limits.now, "max_drift": self.limits.max_drift}
 
 
@@ -191,29 +185,26 @@ class Misbehaviour:
     rule: ClassVar[int] = 4
     domain: bytes
     state: TrustState
-    first: CommitteeProof
-    second: CommitteeProof
+    first: bytes
+    second: bytes
 
     def result(self) -> Answer:
         signers = CommitteeVerifier().check_misbehaviour(self.domain, self.state, self.first, self.second)
         return Answer(Code.Ok, listed(signers), word(WORD) + abi_words([bytes(12) + signer for signer in signers]))
 
     def scale(self) -> bytes:
-        return self.domain + _scale_state(self.state) + _scale_proof(self.first) + _scale_proof(self.second)
+        return self.domain + _scale_state(self.state) + octets(self.first) + octets(self.second)
 
     def calldata(self) -> bytes | None:
-        if not (_packs(self.first) and _packs(self.second)):
-            return None
         return abi_call(
             f"checkMisbehaviour(bytes32,{_STATE},bytes,bytes)",
             self.domain + _abi_state(self.state),
-            abi_bytes(encode_proof(self.first)),
-            abi_bytes(encode_proof(self.second)),
+            abi_bytes(self.first),
+            abi_bytes(self.second),
         )
 
     def fields(self) -> dict[str, object]:
-        halves = {"first": _proof_fields(self.first), "second": _proof_fields(self.second)}
-        return {"domain": self.domain, "state": self.state, **halves}
+        return {"domain": self.domain, "state": self.state, "first": self.first, "second": self.second}
 
 
 _KINDS: tuple[type[Membership | Update | Verdict | Vote], ...] = (Membership, Update, Verdict, Vote)
@@ -306,17 +297,6 @@ class Delivery:
         }
 
 
-def _proof_fields(proof: CommitteeProof) -> dict[str, object]:
-    return {
-        "statement": proof.statement,
-        "members": proof.members,
-        "bitmap": proof.bitmap,
-        "signatures": proof.signatures,
-        "next_members": proof.next_members,
-        "consistency": proof.consistency,
-    }
-
-
 def _scale_state(state: TrustState) -> bytes:
     numbers = (state.epoch, state.height, state.timestamp, state.outbox_size)
     return b"".join(map(u64, numbers)) + state.outbox_root + state.authority + bytes([state.small_committee])
@@ -325,19 +305,3 @@ def _scale_state(state: TrustState) -> bytes:
 def _abi_state(state: TrustState) -> bytes:
     numbers = (state.epoch, state.height, state.timestamp, state.outbox_size)
     return b"".join(map(word, numbers)) + state.outbox_root + state.authority + word(state.small_committee)
-
-
-def _scale_proof(proof: CommitteeProof) -> bytes:
-    return (
-        scale_struct(proof.statement)
-        + listed(proof.members)
-        + u64(proof.bitmap)
-        + listed([octets(signature) for signature in proof.signatures])
-        + listed(proof.next_members)
-        + listed(proof.consistency)
-    )
-
-
-def _packs(proof: CommitteeProof) -> bool:
-    lists: Sequence[Sequence[bytes]] = (proof.members, proof.signatures, proof.next_members, proof.consistency)
-    return all(len(items) <= _FULL_LIST for items in lists)

@@ -141,7 +141,7 @@ def _network(folder: Path, name: str, spec: ChainSpec) -> Network:
 
 def _link(here: Network, there: Network) -> None:
     members = tuple(attestor.address for attestor in there.attestors)
-    here.chain.create_client(there.chain.domain, CommitteeGenesis(1, members), 43_200, 86_400)
+    here.chain.create_client(there.chain.domain, b"CMT1", CommitteeGenesis(1, members).encode(), 43_200, 86_400)
     here.chain.set_peer(
         Peer(there.chain.domain, there.chain.federation(), there.task, there.genesis.id, there.chain.endpoint)
     )

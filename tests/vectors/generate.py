@@ -440,12 +440,13 @@ def finality_cases() -> Iterator[Case]:
             "signatures": proof.signatures,
             "nextMembers": proof.next_members,
             "consistency": proof.consistency,
+            "encoded": proof.encode(),
             "now": limits.now,
             "maxDrift": limits.max_drift,
         }
 
         def run() -> object:
-            after, _ = verifier.verify(domain, state, proof, limits)
+            after, _ = verifier.verify(domain, state, proof.encode(), limits)
             return {"digest": proof.statement.digest(domain), "newState": after}
 
         return case(name, given, run)
@@ -670,8 +671,8 @@ def finality_cases() -> Iterator[Case]:
     }.items():
         yield case(
             f"initialise_{name}",
-            {"genesis": genesis},
-            lambda genesis=genesis: {"newState": verifier.initialise(genesis)},
+            {"genesis": genesis, "encoded": genesis.encode()},
+            lambda genesis=genesis: {"newState": verifier.initialise(genesis.encode())},
         )
 
     # Misbehaviour
@@ -684,12 +685,13 @@ def finality_cases() -> Iterator[Case]:
                 "signatures": p.signatures,
                 "nextMembers": p.next_members,
                 "consistency": p.consistency,
+                "encoded": p.encode(),
             }
 
         return case(
             f"misbehaviour_{name}",
             {"domain": SOURCE, "state": state, "first": half(a), "second": half(b)},
-            lambda: {"signers": verifier.check_misbehaviour(SOURCE, state, a, b)},
+            lambda: {"signers": verifier.check_misbehaviour(SOURCE, state, a.encode(), b.encode())},
         )
 
     fork = honest(said=a_statement(block_hash=filler("fork")))

@@ -1,11 +1,20 @@
 """CMT1: more than two thirds of a committee signed a finality statement (docs/protocol.md section 8).
 
-Twins: `CommitteeVerifier.sol`, `primitives/src/committee.rs`; the order of checks is the same in the three, so that a
-forgery is refused for the same reason everywhere.
+Twins: `CommitteeVerifier.sol`, `primitives/src/committee.rs`; encoding and order of checks are the same in the three,
+so that a forgery is refused for the same reason everywhere.
+
+A genesis is `epoch u64 ‖ small u8 ‖ n u8 ‖ n × 20`. A proof is packed as well, because calldata is the largest part of
+its price after the signatures:
+
+    8 8 32 32 8 32 8 32   statement: epoch, height, blockHash, stateRoot, outboxSize, outboxRoot, timestamp,
+                          nextCommittee
+    8 1 1 2 1 1           bitmap; members n; signatures k; bytes of all signatures (65 k); next members m; nodes c
+    20 n, 65 k, 20 m, 32 c
 """
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -19,8 +28,13 @@ from poft.protocol.finality import (
 )
 from poft.protocol.hashing import U64_MAX, ZERO32
 from poft.protocol.merkle import MAX_PROOF, verify_consistency
-from poft.protocol.signatures import verify_signer
+from poft.protocol.signatures import SIGNATURE_BYTES, verify_signer
 from poft.verification.api import Finalised, Limits, TrustState
+
+_ADDRESS, _NODE = 20, 32
+_GENESIS = struct.Struct(">QBB")
+_HEAD = struct.Struct(">QQ32s32sQ32sQ32sQBBHBB")
+_MAX_NODES = 2 * MAX_PROOF
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +44,27 @@ class CommitteeGenesis:
     epoch: int
     members: tuple[bytes, ...]
     small_committee: bool = False
+
+    def encode(self) -> bytes:
+        """The bytes that governance passes; `Malformed` where a value does not fit its field."""
+        head = _pack(_GENESIS, self.epoch, self.small_committee, len(self.members))
+        return head + b"".join(_sized(self.members, _ADDRESS))
+
+    @classmethod
+    def decode(cls, data: bytes) -> CommitteeGenesis:
+        """Strict: every genesis has one encoding.
+
+        Raises:
+            Refused: Malformed, Oversize (more than 64 members).
+        """
+        if len(data) < _GENESIS.size:
+            raise Refused(Code.Malformed, "genesis", f"{len(data)} bytes")
+        epoch, small, n = _GENESIS.unpack_from(data)
+        if n > MAX_COMMITTEE:
+            raise Refused(Code.Oversize, "members", f"{n} of at most {MAX_COMMITTEE}")
+        if small > 1 or len(data) != _GENESIS.size + _ADDRESS * n:
+            raise Refused(Code.Malformed, "genesis", f"{len(data)} bytes for {n} members")
+        return cls(epoch, _parts(data, _GENESIS.size, n, _ADDRESS), bool(small))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +82,63 @@ class CommitteeProof:
     next_members: tuple[bytes, ...] = ()
     consistency: tuple[bytes, ...] = ()
 
+    def encode(self) -> bytes:
+        """The bytes that a relayer carries; `Malformed` where a value does not fit its field."""
+        said, signatures = self.statement, b"".join(self.signatures)
+        _sized((said.block_hash, said.state_root, said.outbox_root, said.next_committee), _NODE)
+        head = _pack(
+            _HEAD,
+            said.epoch,
+            said.height,
+            said.block_hash,
+            said.state_root,
+            said.outbox_size,
+            said.outbox_root,
+            said.timestamp,
+            said.next_committee,
+            self.bitmap,
+            len(self.members),
+            len(self.signatures),
+            len(signatures),
+            len(self.next_members),
+            len(self.consistency),
+        )
+        members, following = _sized(self.members, _ADDRESS), _sized(self.next_members, _ADDRESS)
+        return b"".join((head, *members, signatures, *following, *_sized(self.consistency, _NODE)))
+
+    @classmethod
+    def decode(cls, data: bytes) -> CommitteeProof:
+        """Strict, and bounded before anything is copied. Signatures of another total length than 65 each are kept:
+        they are refused where signatures are looked at.
+
+        Raises:
+            Refused: Malformed, Oversize.
+        """
+        if len(data) < _HEAD.size:
+            raise Refused(Code.Malformed, "proof", f"{len(data)} bytes")
+        *said, bitmap, n, k, signature_bytes, m, c = _HEAD.unpack_from(data)
+        for name, count, bound in (
+            ("members", n, MAX_COMMITTEE),
+            ("signatures", k, MAX_COMMITTEE),
+            ("nextMembers", m, MAX_COMMITTEE),
+            ("consistency", c, _MAX_NODES),
+        ):
+            if count > bound:
+                raise Refused(Code.Oversize, name, f"{count} of at most {bound}")
+        signatures_at = _HEAD.size + _ADDRESS * n
+        following_at = signatures_at + signature_bytes
+        nodes_at = following_at + _ADDRESS * m
+        if len(data) != nodes_at + _NODE * c:
+            raise Refused(Code.Malformed, "proof", f"{len(data)} bytes where {nodes_at + _NODE * c} are due")
+        return cls(
+            Finality(*said),
+            _parts(data, _HEAD.size, n, _ADDRESS),
+            bitmap,
+            _shared(data[signatures_at:following_at], k),
+            _parts(data, following_at, m, _ADDRESS),
+            _parts(data, nodes_at, c, _NODE),
+        )
+
 
 class CommitteeVerifier:
     """The CMT1 scheme."""
@@ -55,28 +147,29 @@ class CommitteeVerifier:
         """`CMT1`."""
         return b"CMT1"
 
-    def initialise(self, genesis: CommitteeGenesis) -> TrustState:
+    def initialise(self, genesis: bytes) -> TrustState:
         """Trust in this committee, about a source of which nothing is known yet.
 
         Raises:
-            Refused: ZeroValue (epoch 0), CommitteeInvalid.
+            Refused: Malformed, Oversize, ZeroValue (epoch 0), CommitteeInvalid.
         """
-        if genesis.epoch == 0:
+        first = CommitteeGenesis.decode(genesis)
+        if first.epoch == 0:
             raise Refused(Code.ZeroValue, "epoch", "epochs count from 1")
-        check_committee(genesis.members, genesis.small_committee)
+        check_committee(first.members, first.small_committee)
         return TrustState(
-            epoch=genesis.epoch,
-            authority=committee_hash(genesis.epoch, genesis.members),
-            small_committee=genesis.small_committee,
+            epoch=first.epoch,
+            authority=committee_hash(first.epoch, first.members),
+            small_committee=first.small_committee,
         )
 
     def verify(
-        self, source_domain: bytes, state: TrustState, proof: CommitteeProof, limits: Limits
+        self, source_domain: bytes, state: TrustState, proof: bytes, limits: Limits
     ) -> tuple[TrustState, Finalised]:
         """The state after this proof and what it established. The statement that was accepted last is a no-op."""
-        said = proof.statement
-        _check_sizes(proof)
-        if committee_hash(state.epoch, proof.members) != state.authority:
+        brought = CommitteeProof.decode(proof)
+        said = brought.statement
+        if committee_hash(state.epoch, brought.members) != state.authority:
             raise Refused(Code.CommitteeMismatch, "members")
         finalised = Finalised(
             said.height,
@@ -92,7 +185,7 @@ class CommitteeVerifier:
             and (said.height, said.outbox_size, said.outbox_root)
             == (state.height, state.outbox_size, state.outbox_root)
         ):
-            _check_signatures(source_domain, proof)
+            _check_signatures(source_domain, brought)
             return state, finalised
         # The statement follows what is known.
         if said.epoch != state.epoch:
@@ -108,11 +201,13 @@ class CommitteeVerifier:
         if said.timestamp > limits.now + limits.max_drift:
             raise Refused(Code.TimestampDrift, "timestamp", f"{said.timestamp - limits.now} s ahead of this chain")
         # A quorum said so.
-        _check_signatures(source_domain, proof)
+        _check_signatures(source_domain, brought)
         # History was only appended to.
-        verify_consistency(state.outbox_size, state.outbox_root, said.outbox_size, said.outbox_root, proof.consistency)
+        verify_consistency(
+            state.outbox_size, state.outbox_root, said.outbox_size, said.outbox_root, brought.consistency
+        )
         # Hand-over.
-        epoch, authority = _hand_over(state, proof)
+        epoch, authority = _hand_over(state, brought)
         return (
             replace(
                 state,
@@ -126,8 +221,12 @@ class CommitteeVerifier:
             finalised,
         )
 
+    def epoch_of(self, proof: bytes) -> int:
+        """The epoch that a proof speaks for."""
+        return CommitteeProof.decode(proof).statement.epoch
+
     def check_misbehaviour(
-        self, source_domain: bytes, state: TrustState, first: CommitteeProof, second: CommitteeProof
+        self, source_domain: bytes, state: TrustState, first: bytes, second: bytes
     ) -> Sequence[bytes]:
         """The members who signed both of two statements of this epoch that cannot both be true.
 
@@ -136,20 +235,15 @@ class CommitteeVerifier:
         Raises:
             Refused: NotMisbehaviour, or whatever is wrong with a half.
         """
-        for half in (first, second):
-            _check_sizes(half)
-            if committee_hash(state.epoch, half.members) != state.authority:
-                raise Refused(Code.CommitteeMismatch, "members")
-            if half.statement.epoch != state.epoch:
-                raise Refused(Code.WrongEpoch, "epoch")
-            _check_signatures(source_domain, half)
-        a, b = first.statement, second.statement
-        one_height = a.height == b.height and a != b
-        one_size = a.outbox_size == b.outbox_size and a.outbox_root != b.outbox_root
+        a, b = (_half(source_domain, state, half) for half in (first, second))
+        one_height = a.statement.height == b.statement.height and a.statement != b.statement
+        one_size = (
+            a.statement.outbox_size == b.statement.outbox_size and a.statement.outbox_root != b.statement.outbox_root
+        )
         if not (one_height or one_size):
             raise Refused(Code.NotMisbehaviour, "evidence", "both statements can be true")
-        both = first.bitmap & second.bitmap
-        return [member for i, member in enumerate(first.members) if both >> i & 1]
+        both = a.bitmap & b.bitmap
+        return [member for i, member in enumerate(a.members) if both >> i & 1]
 
 
 def build_proof(
@@ -178,16 +272,14 @@ def build_proof(
     )
 
 
-def _check_sizes(proof: CommitteeProof) -> None:
-    bounds = (
-        ("members", proof.members, MAX_COMMITTEE),
-        ("signatures", proof.signatures, MAX_COMMITTEE),
-        ("nextMembers", proof.next_members, MAX_COMMITTEE),
-        ("consistency", proof.consistency, 2 * MAX_PROOF),
-    )
-    for name, items, bound in bounds:
-        if len(items) > bound:
-            raise Refused(Code.Oversize, name, f"{len(items)} of at most {bound}")
+def _half(source_domain: bytes, state: TrustState, encoded: bytes) -> CommitteeProof:
+    proof = CommitteeProof.decode(encoded)
+    if committee_hash(state.epoch, proof.members) != state.authority:
+        raise Refused(Code.CommitteeMismatch, "members")
+    if proof.statement.epoch != state.epoch:
+        raise Refused(Code.WrongEpoch, "epoch")
+    _check_signatures(source_domain, proof)
+    return proof
 
 
 def _check_signatures(source_domain: bytes, proof: CommitteeProof) -> None:
@@ -196,6 +288,8 @@ def _check_signatures(source_domain: bytes, proof: CommitteeProof) -> None:
         raise Refused(Code.BitmapMismatch, "bitmap")
     if 3 * len(proof.signatures) <= 2 * n:
         raise Refused(Code.QuorumNotReached, "signatures", f"{len(proof.signatures)} of {quorum(n)}")
+    if sum(map(len, proof.signatures)) != SIGNATURE_BYTES * len(proof.signatures):
+        raise Refused(Code.BadSignature, "signatures", "65 bytes each are due")
     digest = proof.statement.digest(source_domain)
     signers = [member for i, member in enumerate(proof.members) if proof.bitmap >> i & 1]
     for signer, signature in zip(signers, proof.signatures, strict=True):
@@ -215,6 +309,32 @@ def _hand_over(state: TrustState, proof: CommitteeProof) -> tuple[int, bytes]:
     if committee_hash(following, proof.next_members) != proof.statement.next_committee:
         raise Refused(Code.BadHandover, "nextCommittee", "not the hash of these members in the next epoch")
     return following, proof.statement.next_committee
+
+
+def _pack(layout: struct.Struct, *values: int | bytes) -> bytes:
+    try:
+        return layout.pack(*values)
+    except struct.error as error:
+        raise Refused(Code.Malformed, "encoding", str(error)) from error
+
+
+def _sized(parts: Sequence[bytes], width: int) -> Sequence[bytes]:
+    for part in parts:
+        if len(part) != width:
+            raise Refused(Code.Malformed, "encoding", f"{len(part)} bytes where {width} are due")
+    return parts
+
+
+def _parts(data: bytes, start: int, count: int, width: int) -> tuple[bytes, ...]:
+    return tuple(data[at : at + width] for at in range(start, start + count * width, width))
+
+
+def _shared(data: bytes, count: int) -> tuple[bytes, ...]:
+    """65 bytes for each, and what is too much or too little with the last."""
+    if count == 0:
+        return ()
+    cut = SIGNATURE_BYTES * (count - 1)
+    return (*_parts(data, 0, count - 1, SIGNATURE_BYTES), data[cut:])
 
 
 __all__ = ["CommitteeGenesis", "CommitteeProof", "CommitteeVerifier", "build_proof"]
