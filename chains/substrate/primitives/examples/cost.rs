@@ -53,17 +53,19 @@ fn main() {
     let statement = source.statement();
     for members in [4, 64] {
         source.committee = keys("committee", members);
-        let state = CommitteeVerifier::initialise(&source.genesis()).expect("a committee");
+        let state = CommitteeVerifier.initialise(&source.genesis().encode().expect("64 members")).expect("a committee");
         let proof = source.prove(statement.clone(), 0);
         let limits = Limits { now: 1000, max_drift: 0 };
-        let signers = proof.signatures.len();
-        assert!(CommitteeVerifier::verify(&source.domain, &state, &proof, &limits).is_ok());
+        let signers = proof.signature_count;
+        let proof = proof.encode().expect("bounded lists");
+        assert!(CommitteeVerifier.verify(&source.domain, &state, &proof, &limits).is_ok());
         measure(&format!("finality proof, {signers} of {members}"), || {
-            CommitteeVerifier::verify(&source.domain, &state, &proof, &limits)
+            CommitteeVerifier.verify(&source.domain, &state, &proof, &limits)
         });
         let one = committee_proof(&source.domain, &source.committee, 1, statement.clone(), vec![]);
+        let one = one.encode().expect("bounded lists");
         measure(&format!("finality proof, refused for want of a quorum of {members}"), || {
-            CommitteeVerifier::verify(&source.domain, &state, &one, &limits)
+            CommitteeVerifier.verify(&source.domain, &state, &one, &limits)
         });
     }
     let leaves: Vec<Vec<u8>> = source.packets.iter().map(|(packet, _)| packet.id().0.to_vec()).collect();

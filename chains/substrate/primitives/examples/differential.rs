@@ -8,7 +8,7 @@ use codec::{DecodeAll, Encode};
 use poft_primitives::{
     checkpoint::CheckpointPayload,
     code::Code,
-    committee::{CommitteeProof, CommitteeVerifier},
+    committee::CommitteeVerifier,
     log::{verify_consistency, verify_inclusion},
     receive::{check_packet, Expectation, PacketProof, Verdict as Handling},
     statements::{Membership, Signed, Statement, Update, Verdict, Vote},
@@ -46,13 +46,13 @@ fn payload(data: &[u8]) -> Answer {
 }
 
 fn finality(data: &[u8]) -> Answer {
-    let (domain, state, proof, now, max_drift): (H256, TrustState, CommitteeProof, u64, u64) = arguments(data)?;
-    Ok(CommitteeVerifier::verify(&domain, &state, &proof, &Limits { now, max_drift })?.encode())
+    let (domain, state, proof, now, max_drift): (H256, TrustState, Vec<u8>, u64, u64) = arguments(data)?;
+    Ok(CommitteeVerifier.verify(&domain, &state, &proof, &Limits { now, max_drift })?.encode())
 }
 
 fn misbehaviour(data: &[u8]) -> Answer {
-    let (domain, state, first, second): (H256, TrustState, CommitteeProof, CommitteeProof) = arguments(data)?;
-    Ok(CommitteeVerifier::check_misbehaviour(&domain, &state, &first, &second)?.encode())
+    let (domain, state, first, second): (H256, TrustState, Vec<u8>, Vec<u8>) = arguments(data)?;
+    Ok(CommitteeVerifier.check_misbehaviour(&domain, &state, &first, &second)?.encode())
 }
 
 fn statement<S: Statement>(data: &[u8]) -> Answer

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`code`] | why something is refused | `poft/protocol/errors.py`, `Code.sol` |
 //! | [`abi`] | `abi.encode` of static structs, EIP-712 | `poft/protocol/structs.py` |
+//! | [`packed`] | the encoding of a scheme's genesis and proof | `poft/verification/schemes/`, `CommitteeProof.sol` |
 //! | [`log`] | the Merkle log | `poft/protocol/merkle.py`, `MerkleLog.sol` |
 //! | [`domain`] | domains, endpoints, ids | `poft/protocol/domain.py`, `Domains.sol` |
 //! | [`packet`], [`receive`] | packets and how one is received | `poft/protocol/packet.py`, `poft/verification/receive.py` |
@@ -27,6 +28,7 @@ pub mod committee;
 pub mod domain;
 pub mod finality;
 pub mod log;
+pub mod packed;
 pub mod packet;
 pub mod receive;
 pub mod signature;

@@ -69,7 +69,8 @@ pub fn committee_proof(
     CommitteeProof {
         members: addresses(committee),
         bitmap: (1 << signers) - 1,
-        signatures: committee[..signers].iter().map(|key| key.sign(&digest)).collect(),
+        signature_count: signers as u8,
+        signatures: committee[..signers].iter().flat_map(|key| key.sign(&digest)).collect(),
         next_members: Vec::new(),
         consistency,
         statement,

@@ -13,7 +13,6 @@ use frame_system::{
     EnsureRoot,
 };
 use pallet_transaction_payment::{ConstFeeMultiplier, FungibleAdapter, Multiplier};
-use poft_primitives::committee::CommitteeVerifier;
 use sp_consensus_aura::sr25519::AuthorityId as AuraId;
 use sp_runtime::{traits::One, Perbill};
 
@@ -109,7 +108,7 @@ impl pallet_sudo::Config for Runtime {
 
 impl pallet_poft_bridge::Config for Runtime {
     type Governance = EnsureRoot<AccountId>;
-    type Verifier = CommitteeVerifier;
+    type Schemes = schemes::RuntimeSchemes;
     type Time = Timestamp;
     type Receiver = Federation;
     type WeightInfo = ();

@@ -8,6 +8,7 @@ extern crate alloc;
 mod apis;
 mod configs;
 pub mod presets;
+pub mod schemes;
 
 use alloc::{borrow::Cow, vec::Vec};
 use polkadot_sdk::*;

@@ -80,16 +80,18 @@ fn every_header_has_exactly_one_commitment_and_storage_agrees() {
 }
 
 /// The longest legal proof: 64 members, all of whom signed, a hand-over to 64, 128 nodes.
-fn longest_proof() -> CommitteeProof {
+fn longest_proof() -> Vec<u8> {
     let mut source = Source::new("source", 4, SLOT);
-    CommitteeProof {
+    let proof = CommitteeProof {
         statement: source.statement(),
         members: vec![H160::zero(); 64],
         bitmap: u64::MAX,
-        signatures: vec![vec![0; 65]; 64],
+        signature_count: 64,
+        signatures: vec![0; 65 * 64],
         next_members: vec![H160::zero(); 64],
         consistency: vec![H256::zero(); 128],
-    }
+    };
+    proof.encode().expect("the counts fit")
 }
 
 #[test]
@@ -107,7 +109,6 @@ fn the_largest_calls_fit_into_a_block() {
     });
     let evidence = RuntimeCall::Bridge(pallet_poft_bridge::Call::submit_misbehaviour {
         source_domain: H256::zero(),
-        epoch: 1,
         first: longest_proof(),
         second: longest_proof(),
     });

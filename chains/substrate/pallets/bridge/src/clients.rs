@@ -7,7 +7,7 @@ use crate::{pallet::*, types::Client};
 use alloc::vec::Vec;
 use poft_primitives::{
     receive::ensure,
-    verifier::{FinalityVerifier, Limits, TrustState},
+    verifier::{Limits, Schemes, TrustState, MAX_ENCODED},
     Code, H160, H256,
 };
 use polkadot_sdk::frame_support::traits::UnixTime;
@@ -26,45 +26,53 @@ impl<T: Config> Pallet<T> {
         Ok(client)
     }
 
-    pub(crate) fn create(source: H256, genesis: &GenesisOf<T>, max_drift: u64, staleness: u64) -> Result<(), Code> {
+    pub(crate) fn create(
+        source: H256,
+        scheme: [u8; 4],
+        genesis: &[u8],
+        max_drift: u64,
+        staleness: u64,
+    ) -> Result<(), Code> {
         ensure(!source.is_zero() && staleness != 0, Code::ZeroValue)?;
         ensure(source != Domain::<T>::get(), Code::WrongDomain)?;
+        let verifier = T::Schemes::find(scheme)?;
         ensure(!Clients::<T>::contains_key(source), Code::AlreadyInitialised)?;
-        let state = T::Verifier::initialise(genesis)?;
-        Self::begin(source, state, 0, max_drift, staleness);
+        let state = verifier.initialise(bounded(genesis)?)?;
+        Self::begin(source, scheme, state, 0, max_drift, staleness);
         Ok(())
     }
 
     /// A new trusted state in a new generation, which lifts a freeze. Its epoch is a later one: the old evidence and the
     /// old signatures are for earlier epochs. Nonces live in the inbox and go on: no packet is ever delivered twice.
-    pub(crate) fn recover(source: H256, genesis: &GenesisOf<T>) -> Result<(), Code> {
+    pub(crate) fn recover(source: H256, scheme: [u8; 4], genesis: &[u8]) -> Result<(), Code> {
         let client = Self::known(&source)?;
-        let state = T::Verifier::initialise(genesis)?;
+        let state = T::Schemes::find(scheme)?.initialise(bounded(genesis)?)?;
         ensure(state.epoch > client.state.epoch, Code::WrongEpoch)?;
         let generation = client.generation.checked_add(1).ok_or(Code::Oversize)?;
-        Self::begin(source, state, generation, client.max_drift, client.staleness);
+        Self::begin(source, scheme, state, generation, client.max_drift, client.staleness);
         Ok(())
     }
 
-    fn begin(source: H256, state: TrustState, generation: u32, max_drift: u64, staleness: u64) {
+    fn begin(source: H256, scheme: [u8; 4], state: TrustState, generation: u32, max_drift: u64, staleness: u64) {
         Authorities::<T>::insert(source, (generation, state.epoch), state.authority);
         FinalisedOutboxes::<T>::insert(source, 0, (state.outbox_size, state.outbox_root));
         Self::deposit_event(Event::ClientTrusted {
             source_domain: source,
-            scheme: T::Verifier::SCHEME,
+            scheme,
             generation,
             epoch: state.epoch,
             authority: state.authority,
         });
-        let client = Client { state, generation, frozen: false, max_drift, staleness, newest: 0, held: 1 };
+        let client = Client { scheme, state, generation, frozen: false, max_drift, staleness, newest: 0, held: 1 };
         Clients::<T>::insert(source, client);
     }
 
     /// Takes a finality proof. The one that was accepted last is a no-op: racing relayers lose nothing but the fee.
-    pub(crate) fn update(source: H256, proof: &ProofOf<T>) -> Result<(), Code> {
+    pub(crate) fn update(source: H256, proof: &[u8]) -> Result<(), Code> {
         let mut client = Self::active(&source)?;
         let limits = Limits { now: T::Time::now().as_secs(), max_drift: client.max_drift };
-        let (next, finalised) = T::Verifier::verify(&source, &client.state, proof, &limits)?;
+        let verifier = T::Schemes::find(client.scheme)?;
+        let (next, finalised) = verifier.verify(&source, &client.state, bounded(proof)?, &limits)?;
         if next.height == client.state.height {
             return Ok(());
         }
@@ -83,16 +91,14 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Freezes a client whose source contradicts itself: two proofs of one epoch, now or later, that cannot both be true.
-    pub(crate) fn freeze_for_evidence(
-        source: H256,
-        epoch: u64,
-        first: &ProofOf<T>,
-        second: &ProofOf<T>,
-    ) -> Result<(), Code> {
+    pub(crate) fn freeze_for_evidence(source: H256, first: &[u8], second: &[u8]) -> Result<(), Code> {
         let client = Self::active(&source)?;
+        let (first, second) = (bounded(first)?, bounded(second)?);
+        let verifier = T::Schemes::find(client.scheme)?;
+        let epoch = verifier.epoch_of(first)?;
         let authority = Authorities::<T>::get(source, (client.generation, epoch)).ok_or(Code::WrongEpoch)?;
         let state = TrustState { epoch, authority, ..client.state.clone() };
-        let signers = T::Verifier::check_misbehaviour(&source, &state, first, second)?;
+        let signers = verifier.check_misbehaviour(&source, &state, first, second)?;
         Self::freeze(source, client, epoch, signers);
         Ok(())
     }
@@ -128,4 +134,10 @@ impl<T: Config> Pallet<T> {
         }
         None
     }
+}
+
+/// A genesis or a proof that is not longer than any may be.
+pub(crate) fn bounded(encoded: &[u8]) -> Result<&[u8], Code> {
+    ensure(encoded.len() <= MAX_ENCODED, Code::Oversize)?;
+    Ok(encoded)
 }

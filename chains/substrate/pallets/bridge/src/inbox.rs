@@ -3,6 +3,7 @@
 //! A batch is all or nothing, and is verified whole before any application sees a packet of it.
 
 use crate::{
+    clients::bounded,
     pallet::*,
     ports::PacketReceiver,
     types::{Delivery, Outcome},
@@ -20,7 +21,7 @@ use polkadot_sdk::{frame_support::storage::with_transaction_unchecked, sp_runtim
 impl<T: Config> Pallet<T> {
     pub(crate) fn receive(
         source: H256,
-        proof: Option<&ProofOf<T>>,
+        proof: Option<&[u8]>,
         outbox_size: u64,
         packets: &[PacketProof],
     ) -> Result<(), Code> {
@@ -32,6 +33,7 @@ impl<T: Config> Pallet<T> {
         for delivered in packets {
             ensure(delivered.payload.len() <= MAX_PAYLOAD && delivered.proof.len() <= MAX_PROOF, Code::Oversize)?;
         }
+        proof.map(bounded).transpose()?;
         // 3. The finalised outbox is known and fresh.
         if let Some(proof) = proof {
             Self::update(source, proof)?;

@@ -52,7 +52,7 @@ pub mod pallet {
         log::Frontier,
         packet::Packet,
         receive::PacketProof,
-        verifier::{Finalised, FinalityVerifier, Work},
+        verifier::{Finalised, Schemes, Work},
         Code, H160, H256,
     };
     use polkadot_sdk::{
@@ -63,11 +63,6 @@ pub mod pallet {
         frame_system::{self, pallet_prelude::*},
         sp_runtime::traits::UniqueSaturatedInto,
     };
-
-    /// What a client of the configured scheme starts from.
-    pub type GenesisOf<T> = <<T as Config>::Verifier as FinalityVerifier>::Genesis;
-    /// A proof of the configured scheme.
-    pub type ProofOf<T> = <<T as Config>::Verifier as FinalityVerifier>::Proof;
 
     const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
 
@@ -81,8 +76,8 @@ pub mod pallet {
     pub trait Config: polkadot_sdk::frame_system::Config {
         /// Who creates, freezes and recovers clients, and halts the pallet.
         type Governance: EnsureOrigin<Self::RuntimeOrigin>;
-        /// The verification scheme.
-        type Verifier: FinalityVerifier<Genesis: Parameter, Proof: Parameter> + 'static;
+        /// The verification schemes that a client may have.
+        type Schemes: Schemes;
         /// This chain's time.
         type Time: UnixTime;
         /// The application behind the inbox.
@@ -284,31 +279,39 @@ pub mod pallet {
 
     #[pallet::call]
     impl<T: Config> Pallet<T> {
-        /// Trusts a committee for a source.
+        /// Starts to follow a source, by a scheme and what that starts from.
         ///
-        /// Refuses with `ZeroValue`, `WrongDomain` (this chain), `AlreadyInitialised`, and what the scheme refuses a genesis for.
+        /// Refuses with `ZeroValue`, `WrongDomain` (this chain), `UnknownScheme`, `AlreadyInitialised`, `Oversize`, and what the
+        /// scheme refuses a genesis for.
         #[pallet::call_index(0)]
-        #[pallet::weight(T::WeightInfo::create(genesis.encoded_size() as u64 / 20))]
+        #[pallet::weight(T::WeightInfo::create(genesis.len() as u64))]
         pub fn create_client(
             origin: OriginFor<T>,
             source_domain: H256,
-            genesis: GenesisOf<T>,
+            scheme: [u8; 4],
+            genesis: Vec<u8>,
             max_drift: u64,
             staleness: u64,
         ) -> DispatchResult {
             T::Governance::ensure_origin(origin)?;
-            Ok(Self::create(source_domain, &genesis, max_drift, staleness).map_err(Error::<T>::from)?)
+            Ok(Self::create(source_domain, scheme, &genesis, max_drift, staleness).map_err(Error::<T>::from)?)
         }
 
-        /// Lifts a freeze with a new trusted state and a new generation. Nothing that the earlier generation signed counts.
+        /// Lifts a freeze with a new trusted state and a new generation, of this scheme or another. Nothing that the earlier
+        /// generation signed counts.
         ///
-        /// Refuses with `Uninitialised`, what the scheme refuses a genesis for, and `WrongEpoch` when its epoch is not greater
-        /// than that of the client.
+        /// Refuses with `Uninitialised`, `UnknownScheme`, `Oversize`, what the scheme refuses a genesis for, and `WrongEpoch`
+        /// when its epoch is not greater than that of the client.
         #[pallet::call_index(1)]
-        #[pallet::weight(T::WeightInfo::create(genesis.encoded_size() as u64 / 20))]
-        pub fn recover_client(origin: OriginFor<T>, source_domain: H256, genesis: GenesisOf<T>) -> DispatchResult {
+        #[pallet::weight(T::WeightInfo::create(genesis.len() as u64))]
+        pub fn recover_client(
+            origin: OriginFor<T>,
+            source_domain: H256,
+            scheme: [u8; 4],
+            genesis: Vec<u8>,
+        ) -> DispatchResult {
             T::Governance::ensure_origin(origin)?;
-            Ok(Self::recover(source_domain, &genesis).map_err(Error::<T>::from)?)
+            Ok(Self::recover(source_domain, scheme, &genesis).map_err(Error::<T>::from)?)
         }
 
         /// Stops believing a source. Refuses with `Uninitialised`, `Frozen`.
@@ -334,47 +337,44 @@ pub mod pallet {
 
         /// Takes a finality proof.
         ///
-        /// Refuses with `Uninitialised`, `Frozen`, and what the scheme refuses a proof for.
+        /// Refuses with `Uninitialised`, `Frozen`, `Oversize`, and what the scheme refuses a proof for.
         #[pallet::call_index(4)]
-        #[pallet::weight(T::WeightInfo::update(T::Verifier::work(proof)))]
-        pub fn update_client(origin: OriginFor<T>, source_domain: H256, proof: ProofOf<T>) -> DispatchResult {
+        #[pallet::weight(Pallet::<T>::proof_weight(proof))]
+        pub fn update_client(origin: OriginFor<T>, source_domain: H256, proof: Vec<u8>) -> DispatchResult {
             ensure_signed(origin)?;
             Ok(Self::update(source_domain, &proof).map_err(Error::<T>::from)?)
         }
 
-        /// Freezes the client of a source that contradicted itself in `epoch`.
+        /// Freezes the client of a source that contradicted itself: two proofs of one epoch, the present or an earlier one of
+        /// this generation, that cannot both be true.
         ///
-        /// Refuses with `Uninitialised`, `Frozen`, `WrongEpoch`, `NotMisbehaviour`, and what is wrong with a half.
+        /// Refuses with `Uninitialised`, `Frozen`, `Oversize`, `WrongEpoch`, `NotMisbehaviour`, and what is wrong with a half.
         #[pallet::call_index(5)]
-        #[pallet::weight(
-            T::WeightInfo::update(T::Verifier::work(first))
-                .saturating_add(T::WeightInfo::update(T::Verifier::work(second)))
-        )]
+        #[pallet::weight(Pallet::<T>::proof_weight(first).saturating_add(Pallet::<T>::proof_weight(second)))]
         pub fn submit_misbehaviour(
             origin: OriginFor<T>,
             source_domain: H256,
-            epoch: u64,
-            first: ProofOf<T>,
-            second: ProofOf<T>,
+            first: Vec<u8>,
+            second: Vec<u8>,
         ) -> DispatchResult {
             ensure_signed(origin)?;
-            Ok(Self::freeze_for_evidence(source_domain, epoch, &first, &second).map_err(Error::<T>::from)?)
+            Ok(Self::freeze_for_evidence(source_domain, &first, &second).map_err(Error::<T>::from)?)
         }
 
         /// Delivers packets against the source's outbox of this size, after taking a finality proof (if any).
         ///
         /// Refuses as docs/protocol.md section 9 says; then nothing of the call has happened.
         #[pallet::call_index(6)]
-        #[pallet::weight(Pallet::<T>::delivery_weight(proof.as_ref(), packets))]
+        #[pallet::weight(Pallet::<T>::delivery_weight(proof.as_deref(), packets))]
         pub fn deliver(
             origin: OriginFor<T>,
             source_domain: H256,
-            proof: Option<ProofOf<T>>,
+            proof: Option<Vec<u8>>,
             outbox_size: u64,
             packets: Vec<PacketProof>,
         ) -> DispatchResult {
             ensure_signed(origin)?;
-            Ok(Self::receive(source_domain, proof.as_ref(), outbox_size, &packets).map_err(Error::<T>::from)?)
+            Ok(Self::receive(source_domain, proof.as_deref(), outbox_size, &packets).map_err(Error::<T>::from)?)
         }
 
         /// Dispatches a consumed packet whose application had failed once more.
@@ -405,9 +405,14 @@ pub mod pallet {
             frame_system::Pallet::<T>::block_number().unique_saturated_into()
         }
 
-        fn delivery_weight(proof: Option<&ProofOf<T>>, packets: &[PacketProof]) -> Weight {
-            let work = proof.map_or(Work::default(), T::Verifier::work);
-            let start = T::WeightInfo::update(work).saturating_add(T::WeightInfo::receive());
+        /// What a proof costs under the dearest of the schemes: which one is meant is known after a look into storage.
+        fn proof_weight(proof: &[u8]) -> Weight {
+            let works = T::Schemes::all().iter().map(|verifier| verifier.work(proof));
+            T::WeightInfo::update(works.fold(Work::default(), Work::max), proof.len() as u64)
+        }
+
+        fn delivery_weight(proof: Option<&[u8]>, packets: &[PacketProof]) -> Weight {
+            let start = T::WeightInfo::receive().saturating_add(proof.map_or(Weight::zero(), Self::proof_weight));
             packets.iter().fold(start, |sum, delivered| {
                 let own = T::WeightInfo::packet(delivered.proof.len() as u64, delivered.payload.len() as u64);
                 sum.saturating_add(own).saturating_add(T::Receiver::weight(delivered.payload.len()))

@@ -1,7 +1,13 @@
 //! A runtime of system, timestamp and bridge, with the real verifier and an application that refuses on demand.
 
 use crate::{self as bridge, ports::PacketReceiver};
-use poft_primitives::{committee::CommitteeVerifier, domain::pallet_endpoint, packet::Packet, Code, H256};
+use poft_primitives::{
+    committee::CommitteeVerifier,
+    domain::pallet_endpoint,
+    packet::Packet,
+    verifier::{FinalityVerifier, Schemes},
+    Code, H256,
+};
 use polkadot_sdk::{
     frame_support::{construct_runtime, derive_impl, weights::Weight},
     frame_system::{mocking::MockBlock, EnsureRoot},
@@ -26,9 +32,17 @@ impl frame_system::Config for Test {
 #[derive_impl(pallet_timestamp::config_preludes::TestDefaultConfig)]
 impl pallet_timestamp::Config for Test {}
 
+pub struct Committees;
+
+impl Schemes for Committees {
+    fn all() -> &'static [&'static dyn FinalityVerifier] {
+        &[&CommitteeVerifier]
+    }
+}
+
 impl bridge::Config for Test {
     type Governance = EnsureRoot<u64>;
-    type Verifier = CommitteeVerifier;
+    type Schemes = Committees;
     type Time = Timestamp;
     type Receiver = Application;
     type WeightInfo = ();

@@ -4,7 +4,7 @@ use crate::{mock::*, ports::Bridge as _, ports::PacketReceiver, types::Outcome, 
 use poft_primitives::{
     committee::{CommitteeGenesis, CommitteeProof},
     domain::substrate_domain,
-    finality::committee_hash,
+    finality::{committee_hash, Finality},
     keccak,
     receive::PacketProof,
     testing::{addresses, keys, Source},
@@ -19,6 +19,7 @@ use polkadot_sdk::{
     sp_runtime::{DigestItem, DispatchError},
 };
 
+const CMT1: [u8; 4] = *b"CMT1";
 const DRIFT: u64 = 600;
 const STALENESS: u64 = 3600;
 
@@ -44,13 +45,21 @@ fn source(packets: u8) -> Source {
     for i in 0..packets {
         source.send(own(), Application::endpoint(), &[i; 40]);
     }
-    assert_ok!(Bridge::create_client(root(), source.domain, source.genesis(), DRIFT, STALENESS));
+    assert_ok!(Bridge::create_client(root(), source.domain, CMT1, trust(&source), DRIFT, STALENESS));
     assert_ok!(Bridge::accept_from(source.domain, source.sender));
     source
 }
 
+fn packed(proof: &CommitteeProof) -> Vec<u8> {
+    proof.encode().expect("lists of a proof are short")
+}
+
+fn trust(source: &Source) -> Vec<u8> {
+    source.genesis().encode().expect("a committee is short")
+}
+
 fn update(source: &Source, proof: CommitteeProof) -> DispatchResult {
-    Bridge::update_client(signed(), source.domain, proof)
+    Bridge::update_client(signed(), source.domain, packed(&proof))
 }
 
 fn deliver(source: &Source, packets: Vec<PacketProof>) -> DispatchResult {
@@ -132,13 +141,17 @@ fn create_client_refuses_own_domain_zero_values_and_a_second_time() {
     run(|| {
         let genesis = Source::new("source", 4, NOW).genesis();
         let create = |domain, genesis: &CommitteeGenesis, staleness| {
-            Bridge::create_client(root(), domain, genesis.clone(), DRIFT, staleness)
+            Bridge::create_client(root(), domain, CMT1, genesis.encode().expect("short"), DRIFT, staleness)
         };
         assert_noop!(create(own(), &genesis, STALENESS), refused(Code::WrongDomain));
         assert_noop!(create(H256::zero(), &genesis, STALENESS), refused(Code::ZeroValue));
         assert_noop!(create(keccak(b"a"), &genesis, 0), refused(Code::ZeroValue));
         let small = CommitteeGenesis { members: genesis.members[..3].to_vec(), ..genesis.clone() };
         assert_noop!(create(keccak(b"a"), &small, STALENESS), refused(Code::CommitteeInvalid));
+        let made = |scheme, genesis| Bridge::create_client(root(), keccak(b"a"), scheme, genesis, DRIFT, STALENESS);
+        assert_noop!(made(*b"CMT2", vec![]), refused(Code::UnknownScheme));
+        assert_noop!(made(CMT1, vec![]), refused(Code::Malformed));
+        assert_noop!(made(CMT1, vec![0; 65_537]), refused(Code::Oversize));
         assert_ok!(create(keccak(b"a"), &genesis, STALENESS));
         assert_noop!(create(keccak(b"a"), &genesis, STALENESS), refused(Code::AlreadyInitialised));
     });
@@ -170,15 +183,16 @@ fn update_refuses_forgeries_by_name() {
             change(&mut proof);
             update(&source, proof)
         };
-        assert_noop!(forged(&|p| p.signatures[0][64] = 29), refused(Code::BadSignature));
-        assert_noop!(forged(&|p| p.signatures[0].truncate(64)), refused(Code::BadSignature));
-        assert_noop!(forged(&|p| p.signatures.swap(0, 1)), refused(Code::NotSigner));
+        assert_noop!(forged(&|p| p.signatures[64] = 29), refused(Code::BadSignature));
+        assert_noop!(forged(&|p| p.signatures.truncate(64)), refused(Code::BadSignature));
+        assert_noop!(forged(&|p| p.signatures.rotate_left(65)), refused(Code::NotSigner));
         assert_noop!(forged(&|p| p.statement.outbox_root = keccak(b"lie")), refused(Code::NotSigner));
         assert_noop!(forged(&|p| p.bitmap = 0b11), refused(Code::BitmapMismatch));
         assert_noop!(
             forged(&|p| {
                 p.bitmap = 0b11;
-                p.signatures.truncate(2);
+                p.signature_count = 2;
+                p.signatures.truncate(130);
             }),
             refused(Code::QuorumNotReached)
         );
@@ -187,7 +201,7 @@ fn update_refuses_forgeries_by_name() {
         assert_noop!(forged(&|p| p.consistency[0].0[0] ^= 1), refused(Code::InconsistentLog));
         assert_noop!(forged(&|p| p.consistency = vec![H256::zero(); 129]), refused(Code::Oversize));
         // Statements that a quorum signed, and that are refused nevertheless.
-        let said = |change: &dyn Fn(&mut poft_primitives::finality::Finality)| {
+        let said = |change: &dyn Fn(&mut Finality)| {
             let mut statement = good.statement.clone();
             change(&mut statement);
             update(&source, source.prove(statement, 3))
@@ -197,9 +211,17 @@ fn update_refuses_forgeries_by_name() {
         assert_noop!(said(&|s| s.timestamp = NOW - 6), refused(Code::TimestampRegression));
         assert_noop!(said(&|s| s.timestamp = NOW + DRIFT + 1), refused(Code::TimestampDrift));
         assert_noop!(said(&|s| s.outbox_root = keccak(b"rewritten")), refused(Code::InconsistentLog));
+        // Bytes that are no proof.
+        let sent = |proof: Vec<u8>| Bridge::update_client(signed(), source.domain, proof);
+        let encoded = packed(&good);
+        assert_noop!(sent(vec![]), refused(Code::Malformed));
+        assert_noop!(sent(encoded[..173].to_vec()), refused(Code::Malformed));
+        assert_noop!(sent(encoded[..encoded.len() - 1].to_vec()), refused(Code::Malformed));
+        assert_noop!(sent([&encoded[..], &[0]].concat()), refused(Code::Malformed));
+        assert_noop!(sent(vec![0; 65_537]), refused(Code::Oversize));
         assert_ok!(update(&source, good.clone()));
         assert_noop!(update(&source, first.clone()), refused(Code::StaleHeight));
-        let unknown = Bridge::update_client(signed(), keccak(b"nobody"), good.clone());
+        let unknown = Bridge::update_client(signed(), keccak(b"nobody"), packed(&good));
         assert_eq!(unknown, Err(refused(Code::Uninitialised).into()));
     });
 }
@@ -231,27 +253,35 @@ fn misbehaviour_freezes_until_governance_recovers() {
         let mut lie = truth.clone();
         lie.block_hash = keccak(b"fork");
         let (truth, lie) = (source.prove(truth, 2), source.prove(lie, 2));
-        let submit = |epoch, a: &CommitteeProof, b: &CommitteeProof| {
-            Bridge::submit_misbehaviour(signed(), source.domain, epoch, a.clone(), b.clone())
+        let submit = |a: &CommitteeProof, b: &CommitteeProof| {
+            Bridge::submit_misbehaviour(signed(), source.domain, packed(a), packed(b))
         };
-        assert_noop!(submit(1, &truth, &truth), refused(Code::NotMisbehaviour));
-        assert_noop!(submit(7, &truth, &lie), refused(Code::WrongEpoch));
-        assert_ok!(submit(1, &truth, &lie));
+        assert_noop!(submit(&truth, &truth), refused(Code::NotMisbehaviour));
+        let later = Finality { epoch: 7, ..lie.statement.clone() };
+        assert_noop!(submit(&source.prove(later.clone(), 2), &truth), refused(Code::WrongEpoch));
+        assert_noop!(submit(&truth, &source.prove(later, 2)), refused(Code::WrongEpoch));
+        let sent = |a, b| Bridge::submit_misbehaviour(signed(), source.domain, a, b);
+        assert_noop!(sent(vec![], packed(&lie)), refused(Code::Malformed));
+        assert_noop!(sent(packed(&truth), vec![0; 65_537]), refused(Code::Oversize));
+        assert_ok!(submit(&truth, &lie));
         let signers = addresses(&source.committee)[..3].to_vec();
         System::assert_last_event(Event::ClientFrozen { source_domain: source.domain, epoch: 1, signers }.into());
         assert_noop!(update(&source, truth.clone()), refused(Code::Frozen));
         assert_noop!(deliver(&source, vec![source.delivery(0)]), refused(Code::Frozen));
-        assert_noop!(submit(1, &truth, &lie), refused(Code::Frozen));
+        assert_noop!(submit(&truth, &lie), refused(Code::Frozen));
         // A stranger cannot lift it; governance can, with a committee of its choice.
         let old = source.genesis();
         source.committee = keys("recovered", 4);
         source.epoch = 2;
-        let recover = |origin, genesis| Bridge::recover_client(origin, source.domain, genesis);
+        let recover = |origin, genesis: CommitteeGenesis| {
+            Bridge::recover_client(origin, source.domain, CMT1, genesis.encode().expect("short"))
+        };
         assert_noop!(recover(signed(), source.genesis()), DispatchError::BadOrigin);
         assert_noop!(recover(root(), old), refused(Code::WrongEpoch));
         assert_noop!(recover(root(), CommitteeGenesis { epoch: 1, ..source.genesis() }), refused(Code::WrongEpoch));
         assert_ok!(recover(root(), source.genesis()));
-        assert_noop!(submit(1, &truth, &lie), refused(Code::WrongEpoch));
+        let again = Bridge::submit_misbehaviour(signed(), source.domain, packed(&truth), packed(&lie));
+        assert_eq!(again, Err(refused(Code::WrongEpoch).into()));
         let client = Clients::<Test>::get(source.domain).expect("recovered");
         assert_eq!((client.generation, client.frozen, client.state.outbox_size), (1, false, 0));
         assert_noop!(update(&source, truth), refused(Code::CommitteeMismatch));
@@ -273,7 +303,7 @@ fn evidence_of_a_retired_epoch_still_freezes() {
         let (mut first, second) = (source.prove(a, 0), source.prove(b, 0));
         first.next_members = addresses(&next);
         assert_ok!(update(&source, first.clone()));
-        assert_ok!(Bridge::submit_misbehaviour(signed(), source.domain, 1, first, second));
+        assert_ok!(Bridge::submit_misbehaviour(signed(), source.domain, packed(&first), packed(&second)));
         assert!(Clients::<Test>::get(source.domain).expect("created").frozen);
     });
 }
@@ -286,7 +316,7 @@ fn deliver_takes_an_update_and_its_packets_in_one_call() {
         let mut source = source(3);
         let proof = source.finality(0);
         let packets = (0..3).map(|i| source.delivery(i)).collect();
-        assert_ok!(Bridge::deliver(signed(), source.domain, Some(proof), 3, packets));
+        assert_ok!(Bridge::deliver(signed(), source.domain, Some(packed(&proof)), 3, packets));
         assert_eq!(Application::taken(), 3);
         assert_eq!(NextNonce::<Test>::get(source.domain), 3);
         let delivery = Deliveries::<Test>::get(source.domain, 2).expect("delivered");
@@ -407,7 +437,7 @@ fn a_failed_packet_is_not_retried_while_frozen_or_after_a_recovery() {
         assert_ok!(Bridge::freeze_client(root(), source.domain));
         assert_noop!(retry(), refused(Code::Frozen));
         source.epoch = 2;
-        assert_ok!(Bridge::recover_client(root(), source.domain, source.genesis()));
+        assert_ok!(Bridge::recover_client(root(), source.domain, CMT1, trust(&source)));
         assert_noop!(retry(), refused(Code::NothingToRetry));
         assert_eq!(Application::taken(), 0);
     });
@@ -482,14 +512,17 @@ fn only_governance_halts_freezes_and_trusts() {
     run(|| {
         let mut source = finalised(1);
         let proof = source.finality(1);
-        let genesis = source.genesis();
+        let genesis = trust(&source);
         assert_noop!(Bridge::set_halted(signed(), true), DispatchError::BadOrigin);
         assert_noop!(Bridge::freeze_client(signed(), source.domain), DispatchError::BadOrigin);
         assert_noop!(
-            Bridge::create_client(signed(), keccak(b"a"), genesis, DRIFT, STALENESS),
+            Bridge::create_client(signed(), keccak(b"a"), CMT1, genesis, DRIFT, STALENESS),
             DispatchError::BadOrigin
         );
-        assert_noop!(Bridge::update_client(OriginTrait::none(), source.domain, proof), DispatchError::BadOrigin);
+        assert_noop!(
+            Bridge::update_client(OriginTrait::none(), source.domain, packed(&proof)),
+            DispatchError::BadOrigin
+        );
         assert_ok!(Bridge::set_halted(root(), true));
         assert_noop!(deliver(&source, vec![source.delivery(0)]), refused(Code::Halted));
         assert_ok!(Bridge::set_halted(root(), false));

@@ -26,6 +26,8 @@ pub struct OutboxEntry {
 /// A light client of one source.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct Client {
+    /// The scheme that judges its proofs.
+    pub scheme: [u8; 4],
     /// What is believed about the source.
     pub state: TrustState,
     /// Counts recoveries.

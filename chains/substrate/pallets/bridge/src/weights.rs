@@ -10,6 +10,8 @@ use polkadot_sdk::frame_support::weights::{constants::RocksDbWeight, Weight};
 const RECOVERY: u64 = 60_000_000;
 /// One keccak of a few words, and the WebAssembly around it.
 const HASH: u64 = 2_000_000;
+/// One pairing of BLS12-381 in WebAssembly, without host functions for it.
+const PAIRING: u64 = 20_000_000_000;
 /// Decoding, copying and hashing one byte.
 const BYTE: u64 = 5_000;
 /// What any call of the pallet costs before it looks at its arguments.
@@ -17,24 +19,26 @@ const BASE: u64 = 20_000_000;
 
 /// What the calls cost.
 pub trait WeightInfo {
-    /// Checking a finality proof and storing what it established.
-    fn update(work: Work) -> Weight;
+    /// Checking a finality proof of so many bytes and storing what it established.
+    fn update(work: Work, bytes: u64) -> Weight;
     /// Checking and recording one packet, without what its application does.
     fn packet(proof_nodes: u64, payload_bytes: u64) -> Weight;
     /// Finding the outbox that packets are proven against, and what else is looked up once a call.
     fn receive() -> Weight;
     /// A call that reads and writes a handful of values.
     fn fixed() -> Weight;
-    /// Creating or recovering a client.
-    fn create(members: u64) -> Weight;
+    /// Creating or recovering a client from a genesis of so many bytes.
+    fn create(bytes: u64) -> Weight;
     /// The digest item of every block.
     fn on_finalize() -> Weight;
 }
 
 impl WeightInfo for () {
-    fn update(work: Work) -> Weight {
+    fn update(work: Work, bytes: u64) -> Weight {
         let time = BASE
+            .saturating_add(BYTE.saturating_mul(bytes))
             .saturating_add(RECOVERY.saturating_mul(work.signatures))
+            .saturating_add(PAIRING.saturating_mul(work.pairings))
             .saturating_add(HASH.saturating_mul(work.hashes.saturating_add(8)));
         Weight::from_parts(time, 4_000).saturating_add(RocksDbWeight::get().reads_writes(4, 3))
     }
@@ -55,8 +59,10 @@ impl WeightInfo for () {
         Weight::from_parts(BASE, 4_000).saturating_add(RocksDbWeight::get().reads_writes(4, 4))
     }
 
-    fn create(members: u64) -> Weight {
-        Self::fixed().saturating_add(Weight::from_parts(HASH.saturating_mul(members), 0))
+    fn create(bytes: u64) -> Weight {
+        // A scheme may check every key of its first committee: at 20 bytes a key, a hash each.
+        let time = BYTE.saturating_add(HASH / 20).saturating_mul(bytes);
+        Self::fixed().saturating_add(Weight::from_parts(time, 0))
     }
 
     fn on_finalize() -> Weight {

@@ -12,6 +12,7 @@ use poft_primitives::{
     keccak,
     statements::{Membership, Signed, Update, Verdict, Vote},
     testing::{addresses, keys, Key},
+    verifier::{FinalityVerifier, Schemes},
     H256,
 };
 use polkadot_sdk::{
@@ -38,9 +39,17 @@ impl frame_system::Config for Test {
 #[derive_impl(pallet_timestamp::config_preludes::TestDefaultConfig)]
 impl pallet_timestamp::Config for Test {}
 
+pub struct Committees;
+
+impl Schemes for Committees {
+    fn all() -> &'static [&'static dyn FinalityVerifier] {
+        &[&CommitteeVerifier]
+    }
+}
+
 impl bridge::Config for Test {
     type Governance = EnsureRoot<u64>;
-    type Verifier = CommitteeVerifier;
+    type Schemes = Committees;
     type Time = Timestamp;
     type Receiver = Federation;
     type WeightInfo = ();

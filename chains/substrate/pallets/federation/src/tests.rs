@@ -473,7 +473,8 @@ impl Neighbour {
             genesis: keccak(b"g"),
             source,
         };
-        assert_ok!(Bridge::create_client(root(), made.source.domain, made.source.genesis(), 600, 3600));
+        let genesis = made.source.genesis().encode().expect("a committee is short");
+        assert_ok!(Bridge::create_client(root(), made.source.domain, *b"CMT1", genesis, 600, 3600));
         assert_ok!(made.peer(root()));
         made
     }
@@ -509,7 +510,7 @@ impl Neighbour {
     fn deliver(&mut self, payload: &[u8]) -> Outcome {
         let (from, index) = (self.source.size(), self.source.packets.len());
         self.source.send(bridge::Domain::<Test>::get(), Federation::endpoint(), payload);
-        let proof = self.source.finality(from);
+        let proof = self.source.finality(from).encode().expect("lists of a proof are short");
         let (size, packet) = (self.source.size(), self.source.delivery(index));
         assert_ok!(Bridge::deliver(signed(), self.source.domain, Some(proof), size, vec![packet]));
         bridge::Deliveries::<Test>::get(self.source.domain, index as u64).expect("delivered").outcome
