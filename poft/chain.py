@@ -18,6 +18,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Protocol, cast
 
+from poft.protocol.acknowledgement import Fate
 from poft.protocol.checkpoint import Checkpoint
 from poft.protocol.errors import ConfigError
 from poft.protocol.packet import Packet
@@ -90,14 +91,6 @@ class Outcome:
     dispatched: bool
     expired: bool = False
     failure: str = ""
-
-
-class Fate(IntEnum):
-    """What an acknowledgement says became of a packet."""
-
-    APPLIED = 0
-    FAILED = 1
-    EXPIRED = 2
 
 
 @dataclass(frozen=True, slots=True)

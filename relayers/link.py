@@ -179,7 +179,14 @@ class Link:
         if not self._outbox.agree(source, state.outbox_size, state.outbox_root):
             return Step.REREAD
         with self._timed("prove"):
-            ends = Ends(source.domain, destination.domain, source.endpoint, destination.endpoint)
+            ends = Ends(
+                source.domain,
+                destination.domain,
+                source.endpoint,
+                destination.endpoint,
+                source.inbox_endpoint,
+                destination.inbox_endpoint,
+            )
             delivery = build_delivery(ends, view, self._outbox.log, members, found)
         return self._deliver(source, destination, view, delivery, found)
 

@@ -106,12 +106,14 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """Who sends and who receives on a link."""
+    """Who sends and who receives on a link: checkpoints between applications, acknowledgements between inboxes."""
 
     source: bytes
     destination: bytes
     sender: bytes
     receiver: bytes
+    source_inbox: bytes
+    inbox: bytes
 
 
 def build_delivery(
@@ -146,6 +148,8 @@ def build_delivery(
             0,
             state.outbox_size,
             state.outbox_root,
+            ends.inbox,
+            ends.source_inbox,
         )
         check_packet(expected, delivered)
     return Delivery(proof, state.outbox_size, batch, packets)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from poft.chain import ChainSpec, ClientStatus, OutboxEntry, Receipt
+from poft.protocol.acknowledgement import Acknowledgement, Fate
 from poft.protocol.domain import evm_domain
 from poft.protocol.errors import Code, Refused, Rejected, Unreachable
 from poft.protocol.finality import Finality, sign_finality
@@ -23,6 +24,7 @@ from relayers.wire import Attestation
 SOURCE = evm_domain(keccak(b"source"), 1)
 DESTINATION = evm_domain(keccak(b"destination"), 2)
 SENDER, RECEIVER = keccak(b"sender"), keccak(b"receiver")
+SOURCE_INBOX, INBOX = keccak(b"source's inbox"), keccak(b"destination's inbox")
 KEYS = sorted((keccak(f"attestor {i}".encode()) for i in range(4)), key=key_address)
 MEMBERS = tuple(key_address(key) for key in KEYS)
 OTHER_KEYS = sorted((keccak(f"next attestor {i}".encode()) for i in range(4)), key=key_address)
@@ -44,6 +46,7 @@ class Source:
     spec: ChainSpec = field(default_factory=lambda: spec("source", SOURCE))
     domain: bytes = SOURCE
     endpoint: bytes = SENDER
+    inbox_endpoint: bytes = SOURCE_INBOX
     entries: list[OutboxEntry] = field(default_factory=list)
     best: int = 0
     fork: bytes = b""
@@ -55,6 +58,14 @@ class Source:
         self.nonces[destination] = nonce + 1
         self.best += 1
         self.entries.append(OutboxEntry(len(self.entries), packet(nonce, payload, destination), payload, self.best))
+
+    def acknowledge(self, packet_id: bytes) -> None:
+        payload = Acknowledgement(keccak(b"carrier"), ((packet_id, Fate.APPLIED),)).encode()
+        nonce = self.nonces.get(DESTINATION, 0)
+        self.nonces[DESTINATION] = nonce + 1
+        self.best += 1
+        sent = Packet(1, 2, SOURCE, DESTINATION, nonce, SOURCE_INBOX, INBOX, 0, keccak(payload))
+        self.entries.append(OutboxEntry(len(self.entries), sent, payload, self.best))
 
     def quiet(self, blocks: int) -> None:
         self.best += blocks
@@ -104,6 +115,7 @@ class Destination:
     spec: ChainSpec = field(default_factory=lambda: spec("destination", DESTINATION))
     domain: bytes = DESTINATION
     endpoint: bytes = RECEIVER
+    inbox_endpoint: bytes = INBOX
     status: ClientStatus = field(
         default_factory=lambda: ClientStatus(
             b"CMT1", CommitteeVerifier().initialise(CommitteeGenesis(1, MEMBERS).encode()), 0, False, 600, 3600
@@ -153,6 +165,8 @@ class Destination:
                         1,
                         outbox_size,
                         state.outbox_root,
+                        INBOX,
+                        SOURCE_INBOX,
                     ),
                     delivered,
                 )

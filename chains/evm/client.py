@@ -91,6 +91,10 @@ class EvmChain:
     def endpoint(self) -> bytes:
         return self._endpoint
 
+    @property
+    def inbox_endpoint(self) -> bytes:
+        return evm_endpoint(address(self._spec.deployment["Inbox"]))
+
     def close(self) -> None:
         for endpoint in self._endpoints:
             endpoint.close()

@@ -80,6 +80,11 @@ class SubstrateChain:
         """See `poft.chain.Chain.endpoint`."""
         return pallet_endpoint(FEDERATION)
 
+    @property
+    def inbox_endpoint(self) -> bytes:
+        """See `poft.chain.Chain.inbox_endpoint`."""
+        return pallet_endpoint(BRIDGE)
+
     def close(self) -> None:
         """See `poft.chain.Chain.close`."""
         for endpoint in self._endpoints:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from poft.protocol.errors import Code, Refused
-from poft.protocol.hashing import keccak
+from poft.protocol.hashing import ZERO32, keccak
 from poft.protocol.merkle import MAX_PROOF, verify_inclusion
 from poft.protocol.packet import MAX_PAYLOAD, VERSION, Packet, PacketKind
 
@@ -29,7 +29,8 @@ class PacketProof:
 class Expectation:
     """What the destination's own state says about the next packet of a source.
 
-    `outbox_size` and `outbox_root` are a finalised outbox of the source, `receivers` the endpoints of applications.
+    `outbox_size` and `outbox_root` are a finalised outbox of the source. `receivers` are the endpoints of applications,
+    which take packets of `sender`; acknowledgements go from `inbox_peer` (zero: none are taken) to `inbox`.
     """
 
     own_domain: bytes
@@ -40,6 +41,8 @@ class Expectation:
     height: int
     outbox_size: int
     outbox_root: bytes
+    inbox: bytes = ZERO32
+    inbox_peer: bytes = ZERO32
 
 
 def check_packet(expected: Expectation, delivered: PacketProof) -> bool:
@@ -56,15 +59,16 @@ def check_packet(expected: Expectation, delivered: PacketProof) -> bool:
         raise Refused(Code.Oversize, "proof", f"{len(delivered.proof)} nodes")
     if packet.version != VERSION:
         raise Refused(Code.WrongVersion, "version", str(packet.version))
-    if packet.kind != PacketKind.CHECKPOINT:
+    if packet.kind not in (PacketKind.CHECKPOINT, PacketKind.ACKNOWLEDGEMENT):
         raise Refused(Code.WrongKind, "kind", str(packet.kind))
     if packet.source_domain != expected.source_domain:
         raise Refused(Code.WrongSource, "sourceDomain")
     if packet.dest_domain != expected.own_domain:
         raise Refused(Code.WrongDestination, "destDomain")
-    if packet.receiver not in expected.receivers:
+    registered = _registered(expected, packet)
+    if registered == ZERO32:
         raise Refused(Code.WrongReceiver, "receiver")
-    if packet.sender != expected.sender:
+    if packet.sender != registered:
         raise Refused(Code.WrongSender, "sender")
     if packet.nonce < expected.next_nonce:
         raise Refused(Code.NonceReplayed, "nonce", f"{packet.nonce} where {expected.next_nonce} is next")
@@ -76,3 +80,13 @@ def check_packet(expected: Expectation, delivered: PacketProof) -> bool:
     if keccak(delivered.payload) != packet.payload_hash:
         raise Refused(Code.PayloadMismatch, "payload")
     return True
+
+
+def _registered(expected: Expectation, packet: Packet) -> bytes:
+    """The one sender whose packets of this kind the receiver takes; zero = none."""
+    acknowledges = packet.kind == PacketKind.ACKNOWLEDGEMENT
+    if acknowledges != (packet.receiver == expected.inbox):
+        return ZERO32
+    if acknowledges:
+        return expected.inbox_peer
+    return expected.sender if packet.receiver in expected.receivers else ZERO32

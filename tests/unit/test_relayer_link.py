@@ -163,6 +163,14 @@ def test_delivers_update_and_packets_in_one_transaction(world: World) -> None:
     assert [count for _, count in world.destination.transactions] == [3]
 
 
+def test_acknowledgements_travel_between_inboxes_like_any_packet(world: World) -> None:
+    world.emit(b"one")
+    world.source.acknowledge(keccak(b"a packet of the destination"))
+    world.emit(b"two")
+    assert drain(world.link()) == [Step.DELIVERED]
+    assert [nonce for nonce, _ in world.destination.received] == [0, 1, 2]
+
+
 def test_batches_share_one_finality_update(world: World) -> None:
     world.emit(*(bytes([n]) for n in range(7)))
     assert drain(world.link(max_batch=3)) == [Step.DELIVERED] * 3

@@ -56,7 +56,9 @@ def test_vectors_on_disk_are_those_of_the_generator() -> None:
     assert run.returncode == 0, run.stderr
 
 
-@pytest.mark.parametrize("name", ["log", "model", "checkpoint", "packet", "finality", "federation", "inbox"])
+@pytest.mark.parametrize(
+    "name", ["log", "model", "checkpoint", "packet", "finality", "federation", "inbox", "acknowledgement"]
+)
 def test_vectors_hold_good_and_bad_cases(name: str) -> None:
     found = cases(name)
     assert any(expect is None for _, _, expect in found)

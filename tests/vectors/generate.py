@@ -19,6 +19,7 @@ from random import Random
 
 import numpy as np
 
+from poft.protocol.acknowledgement import Acknowledgement, Fate, decode_acknowledgement
 from poft.protocol.checkpoint import Checkpoint, CheckpointPayload, decode_payload, parents_hash
 from poft.protocol.domain import evm_domain, federation_id, pallet_endpoint, substrate_domain, task_id
 from poft.protocol.errors import Refused
@@ -807,7 +808,6 @@ def inbox_cases() -> Iterator[Case]:
     yield check("gap", proof(3))
     yield with_packet("nonce_max", nonce=2**64 - 1)
     yield with_packet("wrong_version", version=2)
-    yield with_packet("wrong_kind_acknowledgement", kind=2)
     yield with_packet("wrong_kind_governance", kind=3)
     yield with_packet("wrong_kind_unknown", kind=9)
     yield with_packet("wrong_version_zero", version=0)
@@ -861,6 +861,89 @@ def inbox_cases() -> Iterator[Case]:
     )
 
 
+INBOX, INBOX_PEER = bytes(12) + filler("inbox")[12:], filler("peer's inbox")
+
+
+def acknowledgement_deliveries() -> Iterator[Case]:
+    """Packets of kind 2 at a destination whose inbox takes them from one other inbox."""
+    payload = Acknowledgement(filler("carrier"), ((filler("packet"), Fate.APPLIED),)).encode()
+    there = Expectation(OTHER, SOURCE, SENDER, (RECEIVER,), 2, 500, 6, ZERO32, INBOX, INBOX_PEER)
+
+    def sent(name: str, expectation: Expectation = there, **changes: object) -> Case:
+        made = replace(a_packet(2, payload), kind=2, sender=INBOX_PEER, receiver=INBOX)
+        made = replace(made, **changes)  # type: ignore[arg-type]
+        log = [a_packet(n, payload).id for n in range(2)] + [made.id] + [a_packet(n, payload).id for n in range(3, 6)]
+        delivered = PacketProof(made, payload, 2, tuple(inclusion_proof(log, 2)))
+        at = replace(expectation, outbox_root=log_root(log))
+        given = {
+            "expectation": {**asdict(at), "receivers": list(at.receivers)},
+            "packet": made,
+            "payload": payload,
+            "leafIndex": 2,
+            "proof": delivered.proof,
+        }
+        return case(f"deliver_{name}", given, lambda: {"dispatched": check_packet(at, delivered)})
+
+    yield sent("honest")
+    yield sent("not_taken", replace(there, inbox_peer=ZERO32))
+    yield sent("not_taken_from_zero", replace(there, inbox_peer=ZERO32), sender=ZERO32)
+    yield sent("of_an_application", sender=SENDER)
+    yield sent("of_a_stranger", sender=filler("d"))
+    yield sent("to_an_application", receiver=RECEIVER)
+    yield sent("to_an_application_by_its_sender", receiver=RECEIVER, sender=SENDER)
+    yield sent("checkpoint_to_the_inbox", kind=1)
+    yield sent("checkpoint_to_the_inbox_by_an_application", kind=1, sender=SENDER)
+    yield sent("governance_to_the_inbox", kind=3)
+
+
+def acknowledgement_cases() -> Iterator[Case]:
+    """Payloads of acknowledgements, and their delivery."""
+    yield from acknowledgement_deliveries()
+    ids = [filler("packet", i) for i in range(33)]
+    for count in (0, 1, 3, 32):
+        made = Acknowledgement(filler("carrier"), tuple((ids[i], Fate(i % 3)) for i in range(count)))
+        yield case(
+            f"build_{count}",
+            {"carrier": made.carrier, "packetIds": ids[:count], "fates": [int(fate) for _, fate in made.fates]},
+            lambda made=made: {"encoded": made.encode()},
+        )
+    three = Acknowledgement(filler("carrier"), tuple((ids[i], Fate(i)) for i in range(3))).encode()
+
+    def read(name: str, payload: bytes) -> Case:
+        def run() -> object:
+            found = decode_acknowledgement(payload)
+            return {
+                "carrier": found.carrier,
+                "packetIds": [packet_id for packet_id, _ in found.fates],
+                "fates": [int(fate) for _, fate in found.fates],
+            }
+
+        return case(f"read_{name}", {"payload": payload}, run)
+
+    def at(word: int, value: int) -> bytes:
+        return three[: 32 * word] + value.to_bytes(32, "big") + three[32 * word + 32 :]
+
+    yield read("honest", three)
+    yield read("of_nobody", at(0, 0))
+    yield read("empty", b"")
+    yield read("two_words", three[:64])
+    yield read("no_entries", three[:64] + bytes(32))
+    yield read("offset_32", at(1, 32))
+    yield read("offset_2_255", at(1, 2**255 + 64))
+    yield read("count_down", at(2, 2))
+    yield read("count_up", at(2, 4))
+    yield read("count_wraps", at(2, 2**255 + 3))
+    yield read("fate_3", at(4, 3))
+    yield read("fate_256", at(4, 256))
+    yield read("fate_dirty", at(6, 2**255))
+    yield read("truncated", three[:-1])
+    yield read("truncated_word", three[:-32])
+    yield read("trailing_byte", three + b"\0")
+    yield read("trailing_word", three + bytes(32))
+    word = b"".join(i + bytes(32) for i in ids)
+    yield read("33_entries", three[:64] + (33).to_bytes(32, "big") + word)
+
+
 FILES: dict[str, Callable[[], Iterator[Case]]] = {
     "log": log_cases,
     "model": model_cases,
@@ -869,6 +952,7 @@ FILES: dict[str, Callable[[], Iterator[Case]]] = {
     "finality": finality_cases,
     "federation": federation_cases,
     "inbox": inbox_cases,
+    "acknowledgement": acknowledgement_cases,
 }
 
 
