@@ -50,7 +50,6 @@ JUDGED = {
         "unused-return",
         "CheckpointRegistry.onPacket",
     ): "the parents are hashed from the payload by Checkpoints.fingerprint",
-    ("unused-return", "LightClient.update"): "what a proof says of the block is for schemes that prove under it",
     ("shadowing-local", "CheckpointRegistry.constructor"): "the argument becomes what it shadows",
     ("shadowing-local", "Federation.constructor"): "the argument becomes what it shadows",
     ("shadowing-local", "Inbox.constructor"): "the argument becomes what it shadows",

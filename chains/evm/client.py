@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-from eth_abi.abi import encode
-
 from poft.chain import (
     ChainSpec,
     CheckpointRecord,
@@ -33,7 +31,6 @@ from poft.protocol.packet import Packet
 from poft.protocol.statements import Membership, Signed, Update, Verdict, Vote
 from poft.verification.api import Finalised, TrustState
 from poft.verification.receive import PacketProof
-from poft.verification.schemes.cmt1 import CommitteeGenesis
 
 from .abi import CONTRACTS, artifact
 from .deploy import FIRST_BLOCK, chain_domain
@@ -176,11 +173,10 @@ class EvmChain:
         self, source_domain: bytes, scheme: bytes, genesis: bytes, max_drift: int, staleness: int
     ) -> Receipt:
         verifier = self._verifier(scheme)
-        return self._send("LightClient", "create", source_domain, verifier, _abi(genesis), staleness, max_drift)
+        return self._send("LightClient", "create", source_domain, verifier, genesis, staleness, max_drift)
 
     def recover_client(self, source_domain: bytes, scheme: bytes, genesis: bytes) -> Receipt:
-        self._verifier(scheme)
-        return self._send("LightClient", "recover", source_domain, _abi(genesis))
+        return self._send("LightClient", "recover", source_domain, self._verifier(scheme), genesis)
 
     def _verifier(self, scheme: bytes) -> str:
         if scheme != b"CMT1":
@@ -341,10 +337,3 @@ def _final_height(endpoint: Rpc, spec: ChainSpec) -> int:
             f"{endpoint.url} knows no finalized block: {error}", "Set a number of confirmations"
         ) from error
     return quantity(block.get("number")) if block is not None else 0
-
-
-def _abi(genesis: bytes) -> bytes:
-    """`abi.encode(uint64 epoch, address[] members, bool smallCommittee)`, as the contract reads it."""
-    first = CommitteeGenesis.decode(genesis)
-    encoded: bytes = encode(["uint64", "address[]", "bool"], [first.epoch, list(first.members), first.small_committee])
-    return encoded

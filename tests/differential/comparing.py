@@ -13,9 +13,6 @@ from .questions import Answer, ask
 
 UNSETTLED: dict[tuple[str, ...], str] = {
     # (rule, Python, Rust, Solidity): why they differ; an entry goes when the implementation named is corrected.
-    ("Proven", "CommitteeInvalid", "CommitteeInvalid", "Malformed"): "last epoch: Solidity looks at the epoch first",
-    ("Proven", "BadHandover", "BadHandover", "Malformed"): "last epoch: Solidity has another code",
-    ("Delivery", "Oversize", "Oversize", "revert"): "nonce 2^64-1: Solidity panics where it counts on",
 }
 """Kinds of disagreement that are known. None of them accepts anything."""
 

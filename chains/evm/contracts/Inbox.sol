@@ -87,7 +87,7 @@ contract Inbox is AccessManaged {
         uint64 next = link.nextNonce;
         for (uint256 i = 0; i < packets.length; ++i) {
             due[i] = _verify(source, next, outboxSize, root, packets[i]);
-            ++next;
+            next = _following(next);
         }
         link.nextNonce = next;
         // 11. Dispatch in isolation. 12. Event with the outcome.
@@ -133,7 +133,7 @@ contract Inbox is AccessManaged {
         Link storage link = _links[source];
         require(nonce >= link.nextNonce, Refused(Code.NonceReplayed));
         require(nonce == link.nextNonce, Refused(Code.NonceGap));
-        link.nextNonce = nonce + 1;
+        link.nextNonce = _following(nonce);
         emit PacketSkipped(source, nonce);
     }
 
@@ -158,6 +158,14 @@ contract Inbox is AccessManaged {
             if (delivered.payload.length > Packets.MAX_PAYLOAD || delivered.proof.length > MAX_PROOF) return false;
         }
         return true;
+    }
+
+    /// The nonce after this one; a link ends before the last.
+    function _following(uint64 nonce) private pure returns (uint64) {
+        require(nonce != type(uint64).max, Refused(Code.Oversize));
+        unchecked {
+            return nonce + 1;
+        }
     }
 
     /// Id of a packet that is due for dispatch, zero of one that expired; refuses any other.

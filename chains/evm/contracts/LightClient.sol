@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
-import {IFinalityVerifier, TrustState, Limits} from "./interfaces/IFinalityVerifier.sol";
+import {Finalised, IFinalityVerifier, Limits, TrustState} from "./interfaces/IFinalityVerifier.sol";
 import {Outbox} from "./Outbox.sol";
 import {Progress, progressOf, Settings, settingsOf} from "./types/ClientSlots.sol";
 import {Code, Refused} from "./types/Code.sol";
@@ -21,6 +21,9 @@ import {Code, Refused} from "./types/Code.sol";
 contract LightClient is AccessManaged {
     /// Packets by which the source's log may have grown since an outbox that is still accepted.
     uint256 public constant HISTORY = 256;
+
+    /// Bytes of a genesis or a proof.
+    uint256 public constant MAX_BYTES = 65_536;
 
     /// Content of a slot of the ring that was not used yet. `create` writes it everywhere, so that no update pays for
     /// a fresh slot.
@@ -46,7 +49,11 @@ contract LightClient is AccessManaged {
     event ClientUpdated(bytes32 indexed source, uint64 height, uint64 outboxSize, bytes32 outboxRoot);
     /// `signers` stand behind both halves of the evidence; empty when governance froze the client.
     event ClientFrozen(bytes32 indexed source, uint64 epoch, address[] signers);
-    event ClientRecovered(bytes32 indexed source, uint16 generation, uint64 epoch, bytes32 authority);
+    event ClientRecovered(
+        bytes32 indexed source, address verifier, bytes4 scheme, uint16 generation, uint64 epoch, bytes32 authority
+    );
+    /// An update was taken although these schemes, which run in shadow, did not agree (`Finalised.dissent`).
+    event SchemesDissented(bytes32 indexed source, uint64 height, uint32 dissent);
 
     constructor(address authority, Outbox outbox) AccessManaged(authority) {
         require(authority != address(0) && address(outbox) != address(0), Refused(Code.ZeroValue));
@@ -60,7 +67,7 @@ contract LightClient is AccessManaged {
     {
         require(source != 0 && maxAge != 0, Refused(Code.ZeroValue));
         require(source != domain, Refused(Code.WrongDomain));
-        require(address(verifier).code.length != 0, Refused(Code.UnknownScheme));
+        _requireVerifier(verifier);
         Client storage client = _clients[source];
         require(address(client.settings.verifier()) == address(0), Refused(Code.AlreadyInitialised));
         for (uint256 i = 0; i < HISTORY; ++i) {
@@ -74,14 +81,16 @@ contract LightClient is AccessManaged {
     function update(bytes32 source, bytes calldata proof) external {
         Client storage client = _clients[source];
         Settings settings = _active(client);
+        require(proof.length <= MAX_BYTES, Refused(Code.Oversize));
         TrustState memory state = _trusted(client, settings);
-        (TrustState memory next,) = settings.verifier()
+        (TrustState memory next, Finalised memory finalised) = settings.verifier()
             .verify(source, state, proof, Limits({time: block.timestamp, maxDrift: settings.maxDrift()}));
         if (next.height == state.height) return;
         if (next.epoch != state.epoch) client.authorities[_term(settings, next.epoch)] = next.authority;
         if (next.outboxSize != state.outboxSize) _remember(client, settings, next);
         client.progress = progressOf(next);
         emit ClientUpdated(source, next.height, next.outboxSize, next.outboxRoot);
+        if (finalised.dissent != 0) emit SchemesDissented(source, next.height, finalised.dissent);
     }
 
     /// Freezes a client whose source contradicts itself: two proofs of one epoch, the present or an earlier one of this
@@ -89,6 +98,7 @@ contract LightClient is AccessManaged {
     function submitMisbehaviour(bytes32 source, bytes calldata first, bytes calldata second) external {
         Client storage client = _clients[source];
         Settings settings = _active(client);
+        require(first.length <= MAX_BYTES && second.length <= MAX_BYTES, Refused(Code.Oversize));
         TrustState memory state = _trusted(client, settings);
         state.epoch = settings.verifier().epochOf(first);
         state.authority = client.authorities[_term(settings, state.epoch)];
@@ -104,17 +114,18 @@ contract LightClient is AccessManaged {
         emit ClientFrozen(source, client.progress.epoch(), new address[](0));
     }
 
-    /// A new trusted state in a new generation, which lifts a freeze. Nonces live in the inbox and go on: no packet is
-    /// ever delivered twice.
-    function recover(bytes32 source, bytes calldata genesis) external restricted {
+    /// A new trusted state in a new generation, under the same scheme or another, which lifts a freeze. Nonces live in
+    /// the inbox and go on: no packet is ever delivered twice.
+    function recover(bytes32 source, IFinalityVerifier verifier, bytes calldata genesis) external restricted {
         Client storage client = _clients[source];
         Settings old = _known(client);
+        _requireVerifier(verifier);
         uint64 last = client.progress.epoch();
         uint16 generation = old.generation() + 1;
-        TrustState memory state = _begin(client, old.verifier(), generation, old.maxAge(), old.maxDrift(), genesis);
+        TrustState memory state = _begin(client, verifier, generation, old.maxAge(), old.maxDrift(), genesis);
         // Statements of the earlier generation name an earlier epoch, so they cannot be replayed.
         require(state.epoch > last, Refused(Code.WrongEpoch));
-        emit ClientRecovered(source, generation, state.epoch, state.authority);
+        emit ClientRecovered(source, address(verifier), verifier.scheme(), generation, state.epoch, state.authority);
     }
 
     /// Root of the source's outbox when it had this size; refuses when the client is frozen or stale, or has forgotten.
@@ -168,12 +179,17 @@ contract LightClient is AccessManaged {
         uint16 maxDrift,
         bytes calldata genesis
     ) private returns (TrustState memory state) {
+        require(genesis.length <= MAX_BYTES, Refused(Code.Oversize));
         state = verifier.initialise(genesis);
         Settings settings = settingsOf(verifier, generation, maxAge, maxDrift, state.smallCommittee);
         client.settings = settings;
         client.progress = progressOf(state);
         client.authorities[_term(settings, state.epoch)] = state.authority;
         _remember(client, settings, state);
+    }
+
+    function _requireVerifier(IFinalityVerifier verifier) private view {
+        require(address(verifier).code.length != 0, Refused(Code.UnknownScheme));
     }
 
     function _remember(Client storage client, Settings settings, TrustState memory state) private {

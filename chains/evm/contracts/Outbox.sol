@@ -54,12 +54,17 @@ contract Outbox is AccessManaged {
         require(destDomain != 0 && receiver != 0, Refused(Code.ZeroValue));
         require(destDomain != domain, Refused(Code.WrongDestination));
         require(payload.length <= Packets.MAX_PAYLOAD, Refused(Code.Oversize));
+        uint64 nonce = _nonces[destDomain];
+        // No overflow: there are no more nonces than leaves, and a full log refuses below.
+        unchecked {
+            _nonces[destDomain] = nonce + 1;
+        }
         Packet memory packet = Packet({
             version: Packets.VERSION,
             kind: kind,
             sourceDomain: domain,
             destDomain: destDomain,
-            nonce: _nonces[destDomain]++,
+            nonce: nonce,
             sender: Domains.endpoint(msg.sender),
             receiver: receiver,
             expiresAt: expiresAt,

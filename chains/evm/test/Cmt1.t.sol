@@ -53,7 +53,26 @@ contract Cmt1Test is Vectors, Packing {
         _verifier.verify(bytes32("source"), state, bytes.concat(proof, hex"00"), Limits(2000, 30));
     }
 
-    function test_verify_refusesMalformed_lastEpochHandsOver() public {
+    function test_initialise_refusesMalformed_truncatedOrPaddedGenesis() public {
+        bytes memory genesis = packGenesis(1, addresses(sortedKeys("member", 4)), false);
+        _verifier.initialise(genesis);
+        for (uint256 length = 0; length < genesis.length; ++length) {
+            bytes memory cut = new bytes(length);
+            for (uint256 i = 0; i < length; ++i) {
+                cut[i] = genesis[i];
+            }
+            _assertGenesisRefused(Code.Malformed, cut);
+        }
+        _assertGenesisRefused(Code.Malformed, bytes.concat(genesis, hex"00"));
+        genesis[8] = 0x02;
+        _assertGenesisRefused(Code.Malformed, genesis);
+        genesis[8] = 0x00;
+        genesis[9] = bytes1(uint8(65));
+        _assertGenesisRefused(Code.Oversize, genesis);
+    }
+
+    /// Nothing follows the last epoch: the committee is looked at first, as everywhere.
+    function test_verify_refusesCommitteeInvalidThenBadHandover_lastEpochHandsOver() public {
         (TrustState memory state,) = _honest();
         uint256[] memory keys = sortedKeys("member", 4);
         FinalityStatement memory said = _statement(type(uint64).max);
@@ -61,8 +80,10 @@ contract Cmt1Test is Vectors, Packing {
         state.epoch = said.epoch;
         state.authority = Committees.hash(said.epoch, addresses(keys));
         Evidence memory proof = evidence(bytes32("source"), keys, 3, said);
+        vm.expectRevert(abi.encodeWithSelector(Refused.selector, Code.CommitteeInvalid));
+        _verifier.verify(bytes32("source"), state, pack(proof), Limits(2000, 30));
         proof.nextMembers = addresses(keys);
-        vm.expectRevert(abi.encodeWithSelector(Refused.selector, Code.Malformed));
+        vm.expectRevert(abi.encodeWithSelector(Refused.selector, Code.BadHandover));
         _verifier.verify(bytes32("source"), state, pack(proof), Limits(2000, 30));
     }
 
@@ -118,6 +139,11 @@ contract Cmt1Test is Vectors, Packing {
         proof = pack(evidence(bytes32("source"), keys, 3, _statement(1)));
     }
 
+    function _assertGenesisRefused(Code code, bytes memory genesis) private {
+        vm.expectRevert(abi.encodeWithSelector(Refused.selector, code));
+        _verifier.initialise(genesis);
+    }
+
     function _assertRefused(bytes memory data) private view {
         (bool success, bytes memory answer) = address(_verifier).staticcall(data);
         // forge-lint: disable-next-line(unsafe-typecast)
@@ -142,12 +168,12 @@ contract Cmt1Test is Vectors, Packing {
     }
 
     function _compareGenesis(string memory json, uint256 index, string memory genesis) private {
-        address[] memory members = vm.parseJsonAddressArray(json, string.concat(genesis, ".members"));
-        bytes memory encoded = abi.encode(
+        bytes memory encoded = packGenesis(
             number64(json, genesis, ".epoch"),
-            members,
+            vm.parseJsonAddressArray(json, string.concat(genesis, ".members")),
             vm.parseJsonBool(json, string.concat(genesis, ".smallCommittee"))
         );
+        vm.assertEq(encoded, vm.parseJsonBytes(json, string.concat(caseAt(index), ".input.encoded")), "encoded");
         bytes memory answer =
             assertVerdict(json, index, address(_verifier), abi.encodeCall(_verifier.initialise, (encoded)));
         string memory expected = string.concat(caseAt(index), ".expect");
@@ -204,5 +230,6 @@ contract Cmt1Test is Vectors, Packing {
         proof.signatures = vm.parseJsonBytesArray(json, string.concat(path, ".signatures"));
         proof.nextMembers = vm.parseJsonAddressArray(json, string.concat(path, ".nextMembers"));
         proof.consistency = vm.parseJsonBytes32Array(json, string.concat(path, ".consistency"));
+        vm.assertEq(pack(proof), vm.parseJsonBytes(json, string.concat(path, ".encoded")), "encoded");
     }
 }

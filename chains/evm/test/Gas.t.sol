@@ -69,7 +69,7 @@ contract GasTest is Link {
     }
 
     function test_createClient_staysBelow6200000_wholeRing() public {
-        bytes memory genesis = abi.encode(uint64(1), addresses(keys), false);
+        bytes memory genesis = packGenesis(1, addresses(keys), false);
         bytes32 source = keccak256("another source");
         lightClient.create(source, verifier, genesis, MAX_AGE, MAX_DRIFT);
         _record(
@@ -82,7 +82,7 @@ contract GasTest is Link {
     function _updateOf(string memory key, uint256 members, uint256 signers, uint256 goal) private {
         uint256[] memory committee = sortedKeys("large", members);
         bytes32 source = keccak256("a source with a large committee");
-        bytes memory genesis = abi.encode(uint64(1), addresses(committee), false);
+        bytes memory genesis = packGenesis(1, addresses(committee), false);
         lightClient.create(source, verifier, genesis, MAX_AGE, MAX_DRIFT);
         uint256 known = leaves.length - 1;
         FinalityStatement memory said = statementAt(10);

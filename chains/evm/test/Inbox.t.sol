@@ -238,7 +238,7 @@ contract InboxTest is Link {
         (Packet memory packet,) = _deliverTo(address(receiver), Outcome.Failed);
         receiver.mend();
         lightClient.freeze(SOURCE);
-        lightClient.recover(SOURCE, abi.encode(uint64(2), addresses(sortedKeys("second committee", 4)), false));
+        lightClient.recover(SOURCE, verifier, packGenesis(2, addresses(sortedKeys("second committee", 4)), false));
         expectRefused(Code.NothingToRetry);
         inbox.retry(packet, "payload");
         vm.assertEq(receiver.count(), 0, "not dispatched");

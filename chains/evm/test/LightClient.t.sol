@@ -58,7 +58,7 @@ contract LightClientTest is Link {
 
     function test_update_refusesNotSigner_otherSourcesStatement() public {
         bytes32 other = keccak256("another source");
-        lightClient.create(other, verifier, abi.encode(uint64(1), addresses(keys), false), MAX_AGE, MAX_DRIFT);
+        lightClient.create(other, verifier, packGenesis(1, addresses(keys), false), MAX_AGE, MAX_DRIFT);
         bytes memory proof = pack(honest(20));
         expectRefused(Code.NotSigner);
         lightClient.update(other, proof);
@@ -150,7 +150,7 @@ contract LightClientTest is Link {
         bytes memory first = pack(honest(20));
         bytes memory second = pack(evidence(SOURCE, keys, 3, other));
         lightClient.freeze(SOURCE);
-        lightClient.recover(SOURCE, abi.encode(uint64(2), addresses(keys), false));
+        lightClient.recover(SOURCE, verifier, packGenesis(2, addresses(keys), false));
         expectRefused(Code.WrongEpoch);
         lightClient.submitMisbehaviour(SOURCE, first, second);
     }
@@ -180,10 +180,10 @@ contract LightClientTest is Link {
         bytes memory old = pack(honest(20));
         lightClient.freeze(SOURCE);
         uint256[] memory next = sortedKeys("successor", 4);
-        bytes memory sameEpoch = abi.encode(uint64(1), addresses(keys), false);
+        bytes memory sameEpoch = packGenesis(1, addresses(keys), false);
         expectRefused(Code.WrongEpoch);
-        lightClient.recover(SOURCE, sameEpoch);
-        lightClient.recover(SOURCE, abi.encode(uint64(2), addresses(next), false));
+        lightClient.recover(SOURCE, verifier, sameEpoch);
+        lightClient.recover(SOURCE, verifier, packGenesis(2, addresses(next), false));
         (TrustState memory state, uint16 generation, bool frozen) = lightClient.clientState(SOURCE);
         vm.assertEq(generation, 1, "generation");
         vm.assertEq(state.outboxSize, 0, "nothing known");
@@ -201,13 +201,13 @@ contract LightClientTest is Link {
 
     function test_recover_refusesWrongEpoch_sameCommitteeSameEpoch() public {
         lightClient.freeze(SOURCE);
-        bytes memory genesis = abi.encode(uint64(1), addresses(keys), false);
+        bytes memory genesis = packGenesis(1, addresses(keys), false);
         expectRefused(Code.WrongEpoch);
-        lightClient.recover(SOURCE, genesis);
+        lightClient.recover(SOURCE, verifier, genesis);
     }
 
     function test_governance_refused_stranger() public {
-        bytes memory genesis = abi.encode(uint64(1), addresses(keys), false);
+        bytes memory genesis = packGenesis(1, addresses(keys), false);
         bytes memory unauthorised = abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, STRANGER);
         vm.startPrank(STRANGER);
         vm.expectRevert(unauthorised);
@@ -215,7 +215,7 @@ contract LightClientTest is Link {
         vm.expectRevert(unauthorised);
         lightClient.freeze(SOURCE);
         vm.expectRevert(unauthorised);
-        lightClient.recover(SOURCE, genesis);
+        lightClient.recover(SOURCE, verifier, genesis);
         vm.expectRevert(unauthorised);
         inbox.setHalted(SOURCE, true);
         vm.expectRevert(unauthorised);
@@ -228,7 +228,7 @@ contract LightClientTest is Link {
     }
 
     function test_create_refused_badArguments() public {
-        bytes memory genesis = abi.encode(uint64(1), addresses(keys), false);
+        bytes memory genesis = packGenesis(1, addresses(keys), false);
         bytes32 fresh = keccak256("new");
         expectRefused(Code.ZeroValue);
         lightClient.create(0, verifier, genesis, MAX_AGE, MAX_DRIFT);

@@ -14,10 +14,12 @@ struct TrustState {
 }
 
 /// What a proof established about the source beyond the new state, which has its height, outbox and timestamp: for
-/// schemes that prove something under a finalised block.
+/// schemes that prove something under a finalised block. Bit i of `dissent`: scheme i of a composed one, which runs in
+/// shadow, did not agree; zero for every scheme that is not composed.
 struct Finalised {
     bytes32 blockHash;
     bytes32 stateRoot;
+    uint32 dissent;
 }
 
 /// The host's side of a check: its own time in seconds and how far ahead of it a source may be.
@@ -29,8 +31,8 @@ struct Limits {
 /// The plug-in point: how a destination is convinced that something is final on a source (docs/protocol.md section 8).
 ///
 /// A verifier is stateless. Its host owns the `TrustState` and does replay, freshness, freeze and dispatch, so that a
-/// scheme cannot forget them. Success is by returning; every failure is `Refused`. Genesis and proof are bytes whose
-/// encoding the scheme documents.
+/// scheme cannot forget them. Success is by returning; every failure is `Refused`. Genesis and proof are bytes, at most
+/// 65,536 of them, the same on every chain; the scheme documents their encoding, and no host looks inside.
 interface IFinalityVerifier {
     /// Four bytes that name the scheme on every chain.
     function scheme() external pure returns (bytes4);

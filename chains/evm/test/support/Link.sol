@@ -31,7 +31,7 @@ abstract contract Link is Network {
     function setUp() public virtual override {
         super.setUp();
         keys = sortedKeys("attestor", 4);
-        lightClient.create(SOURCE, verifier, abi.encode(uint64(1), addresses(keys), false), MAX_AGE, MAX_DRIFT);
+        lightClient.create(SOURCE, verifier, packGenesis(1, addresses(keys), false), MAX_AGE, MAX_DRIFT);
         registry.setPeer(SOURCE, PEER_FEDERATION, PEER_TASK, PEER_GENESIS, PEER_SENDER);
         lastExported = PEER_GENESIS;
     }

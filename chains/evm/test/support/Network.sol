@@ -22,7 +22,7 @@ struct Evidence {
     bytes32[] consistency;
 }
 
-/// Keys and CMT1 proofs.
+/// Keys, and CMT1 proofs and geneses.
 abstract contract Packing is Test {
     /// `count` private keys, ascending by their addresses.
     function sortedKeys(string memory label, uint256 count) internal pure returns (uint256[] memory keys) {
@@ -63,6 +63,10 @@ abstract contract Packing is Test {
         for (uint256 i = 0; i < count; ++i) {
             proof.signatures[i] = signDigest(keys[i], digest);
         }
+    }
+
+    function packGenesis(uint64 epoch, address[] memory members, bool small) internal pure returns (bytes memory) {
+        return bytes.concat(abi.encodePacked(epoch, small, uint8(members.length)), _packed(members));
     }
 
     function pack(Evidence memory proof) internal pure returns (bytes memory) {

@@ -29,9 +29,18 @@ struct CommitteeProof {
     uint256 nodeCount;
 }
 
-/// CMT1's encoding, hashes and rules about committees.
+/// CMT1's encodings, hashes and rules about committees; the same bytes on every chain.
 ///
-/// A proof is packed, big-endian, because calldata is the largest part of an update's price after its signatures:
+/// Both are packed, big-endian, because calldata is the largest part of an update's price after its signatures. A genesis:
+///
+/// | bytes | field |
+/// |---|---|
+/// | 8 | epoch |
+/// | 1 | smallCommittee: 0 or 1 |
+/// | 1 | n, number of members |
+/// | 20 n | members |
+///
+/// A proof:
 ///
 /// | bytes | field |
 /// |---|---|
@@ -49,6 +58,7 @@ library Committees {
     /// 3f + 1 with f = 1; fewer only in a client that was created with the devnet flag.
     uint256 internal constant MIN = 4;
 
+    uint256 private constant GENESIS_HEAD = 10;
     uint256 private constant HEAD = 174;
     uint256 private constant MAX_NODES = 128;
     bytes32 private constant TYPEHASH = keccak256(
@@ -60,10 +70,14 @@ library Committees {
         pure
         returns (uint64 epoch, address[] memory list, bool small)
     {
-        // Three words of head, one of length: what governance passes has one encoding as well.
-        require(genesis.length >= 4 * 32, Refused(Code.Malformed));
-        (epoch, list, small) = abi.decode(genesis, (uint64, address[], bool));
-        require(keccak256(abi.encode(epoch, list, small)) == keccak256(genesis), Refused(Code.Malformed));
+        require(genesis.length >= GENESIS_HEAD, Refused(Code.Malformed));
+        epoch = uint64(bytes8(genesis[:8]));
+        uint256 flag = uint8(genesis[8]);
+        uint256 count = uint8(genesis[9]);
+        require(count <= MAX, Refused(Code.Oversize));
+        require(flag <= 1 && genesis.length == GENESIS_HEAD + 20 * count, Refused(Code.Malformed));
+        small = flag == 1;
+        (list,) = _committee(genesis, GENESIS_HEAD, count, epoch);
     }
 
     /// Sizes are checked here, so that nothing that reads `encoded` afterwards leaves it.

@@ -19,8 +19,7 @@ contract CommitteeVerifier is IFinalityVerifier {
         return "CMT1";
     }
 
-    /// `genesis` = abi.encode(uint64 epoch, address[] members, bool smallCommittee): the first committee of a source
-    /// of which nothing is known yet.
+    /// `genesis`: the first committee of a source of which nothing is known yet.
     function initialise(bytes calldata genesis) external pure returns (TrustState memory state) {
         (uint64 epoch, address[] memory members, bool small) = Committees.decodeGenesis(genesis);
         require(epoch != 0, Refused(Code.ZeroValue));
@@ -31,7 +30,7 @@ contract CommitteeVerifier is IFinalityVerifier {
         state.smallCommittee = small;
     }
 
-    function verify(bytes32 sourceDomain, TrustState calldata state, bytes calldata encoded, Limits calldata limits)
+    function verify(bytes32 sourceDomain, TrustState memory state, bytes calldata encoded, Limits calldata limits)
         external
         view
         returns (TrustState memory next, Finalised memory finalised)
@@ -74,7 +73,7 @@ contract CommitteeVerifier is IFinalityVerifier {
     /// Contradictions: two statements for one height, or two roots for one size.
     function checkMisbehaviour(
         bytes32 sourceDomain,
-        TrustState calldata state,
+        TrustState memory state,
         bytes calldata first,
         bytes calldata second
     ) external view returns (address[] memory signers) {
@@ -89,12 +88,12 @@ contract CommitteeVerifier is IFinalityVerifier {
         signers = Committees.select(members, a.bitmap & b.bitmap);
     }
 
-    function _acceptedLast(TrustState calldata state, FinalityStatement memory said) private pure returns (bool) {
+    function _acceptedLast(TrustState memory state, FinalityStatement memory said) private pure returns (bool) {
         return state.height > 0 && said.epoch == state.epoch && said.height == state.height
             && said.outboxSize == state.outboxSize && said.outboxRoot == state.outboxRoot;
     }
 
-    function _requireHalf(bytes32 sourceDomain, TrustState calldata state, bytes calldata encoded)
+    function _requireHalf(bytes32 sourceDomain, TrustState memory state, bytes calldata encoded)
         private
         view
         returns (CommitteeProof memory proof)
@@ -133,7 +132,7 @@ contract CommitteeVerifier is IFinalityVerifier {
     }
 
     /// (epoch, authority) after the proof.
-    function _handOver(TrustState calldata state, CommitteeProof memory proof, bytes calldata encoded)
+    function _handOver(TrustState memory state, CommitteeProof memory proof, bytes calldata encoded)
         private
         pure
         returns (uint64, bytes32)
@@ -143,11 +142,14 @@ contract CommitteeVerifier is IFinalityVerifier {
             require(proof.nextCount == 0, Refused(Code.BadHandover));
             return (state.epoch, state.authority);
         }
-        require(state.epoch != type(uint64).max, Refused(Code.Malformed));
-        uint64 following = state.epoch + 1;
+        uint64 following;
+        unchecked {
+            // Zero after the last epoch, which nothing follows.
+            following = state.epoch + 1;
+        }
         (address[] memory members, bytes32 committee) = proof.nextMembers(encoded, following);
         Committees.requireCommittee(members, state.smallCommittee);
-        require(committee == nextCommittee, Refused(Code.BadHandover));
+        require(following != 0 && committee == nextCommittee, Refused(Code.BadHandover));
         return (following, nextCommittee);
     }
 }
