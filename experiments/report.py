@@ -28,6 +28,7 @@ from poft.federation.executors import Executor
 from poft.federation.lineage import get_model
 from poft.federation.simulation import Event, Network
 from poft.federation.work import MeasureJob, test_accuracy
+from poft.whole_file import write_whole
 
 PARTS = ("training", "chain", "relay", "verification", "total")
 PACKAGES = ("poft", "torch", "numpy", "web3", "substrate-interface")
@@ -52,9 +53,7 @@ def write_report(
     (folder / "report.md").write_text(text)
     (folder / "report.html").write_text(_html(settings, record, picture))
     path = folder / "report.json"
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(record, indent=2))
-    partial.replace(path)
+    write_whole(path, json.dumps(record, indent=2))
     return path
 
 

@@ -49,6 +49,7 @@ from poft.protocol.errors import ArtifactError, ChainError, Code, ConfigError, P
 from poft.protocol.finality import MIN_COMMITTEE
 from poft.topology import relay_plan, topology
 from poft.verification.schemes.cmt1 import CommitteeGenesis
+from poft.whole_file import write_whole
 
 IDLE_SECONDS = 0.05
 WATCH_SECONDS = 0.2
@@ -314,7 +315,7 @@ class Run:
             for forgery in forgeries:
                 self._journal.emit({"event": "forgery", **asdict(forgery)})
         record = {"forgeries": [asdict(one) for one in found], "costs": measured}
-        _write_whole(results, json.dumps(record, indent=1))
+        write_whole(results, json.dumps(record, indent=1))
         if accepted := [one.name for one in found if not one.refused]:
             raise Refused(Code.Unauthorised, "forgeries", f"accepted: {', '.join(accepted)}")
 
@@ -334,7 +335,7 @@ class Run:
 
         curves = [isolated(self._task, names, at, self._executor, tick) for at in range(len(names))]
         curves.append(pooled(self._task, names, self._executor, tick))
-        _write_whole(path, json.dumps([asdict(curve) for curve in curves]))
+        write_whole(path, json.dumps([asdict(curve) for curve in curves]))
         return curves
 
 
@@ -352,7 +353,7 @@ def run_experiment(settings: ExperimentSettings, folder: Path, *, fresh: bool, a
         marker = folder / "experiment.json"
         if marker.exists() and marker.read_text() != described:
             raise ConfigError(f"{folder} holds a run of another configuration", "Use --fresh or another --output")
-        _write_whole(marker, described)
+        write_whole(marker, described)
         journal = Journal(folder / "history.jsonl", as_json)
         run = Run(settings, folder, journal)
         try:
@@ -424,9 +425,3 @@ def _threads() -> Iterator[ThreadPoolExecutor]:
         yield pool
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _write_whole(path: Path, text: str) -> None:
-    partial = path.with_suffix(".partial")
-    partial.write_text(text)
-    partial.replace(path)

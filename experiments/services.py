@@ -23,6 +23,7 @@ from poft.cli.main import EXIT_CONFIG, EXIT_REFUSED
 from poft.protocol.errors import ConfigError, Unreachable
 from poft.protocol.hashing import keccak
 from poft.protocol.signatures import key_address
+from poft.whole_file import write_private
 from relayers.config import (
     AttestorSettings,
     Committee,
@@ -200,7 +201,7 @@ def prepare_attestors(
         settings = AttestorSettings(
             chain=chain_settings(replace(spec, key="")), key_file="key", listen=listen, state="journal.sqlite"
         )
-        _write(place / "attest.toml", to_toml(settings))
+        write_private(place / "attest.toml", to_toml(settings))
         attestors.append(Attestor(place.name, key, f"http://{listen}"))
         services.append(Service(place, "attest", f"http://{listen}"))
     return attestors, services
@@ -236,7 +237,7 @@ def prepare_relayers(
             listen=listen,
             state="queue.sqlite",
         )
-        _write(place / "relay.toml", to_toml(settings))
+        write_private(place / "relay.toml", to_toml(settings))
         services.append(Service(place, "relay", f"http://{listen}"))
     return services
 
@@ -260,10 +261,3 @@ def stop_all(services: Sequence[Service]) -> None:
         service.terminate()
     for service in services:
         service.stop()
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_suffix(".partial")
-    partial.touch(mode=0o600)
-    partial.write_text(text)
-    partial.replace(path)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from poft.chain import ChainSpec
 from poft.protocol.errors import ConfigError
+from poft.whole_file import write_private
 
 
 def write_spec(path: Path, spec: ChainSpec) -> None:
@@ -21,10 +22,7 @@ def write_spec(path: Path, spec: ChainSpec) -> None:
         "confirmations": spec.confirmations,
         "development": spec.development,
     }
-    partial = path.with_suffix(".partial")
-    partial.touch(mode=0o600)
-    partial.write_text(json.dumps(record, indent=2))
-    partial.replace(path)
+    write_private(path, json.dumps(record, indent=2))
 
 
 def read_spec(path: Path) -> ChainSpec:

@@ -160,6 +160,7 @@ class Proven:
             + u64(finalised.outbox_size)
             + finalised.outbox_root
             + u64(finalised.timestamp)
+            + finalised.dissent.to_bytes(4, "little")
         )
         return Answer(Code.Ok, _scale_state(state) + established, _abi_state(state))
 
