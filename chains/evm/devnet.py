@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -21,14 +19,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from shutil import rmtree
 
-import psutil
 from eth_account import Account
 from eth_utils.address import to_checksum_address
 
+from chains.process import Process, end, identify, launch, require_free, runs
 from poft.chain import ChainSpec, DevnetStatus, free_port
 from poft.protocol.errors import ArtifactError, ConfigError, Unreachable
 from poft.protocol.hashing import keccak
 from poft.protocol.signatures import key_address
+from poft.whole_file import write_whole
 
 from . import journal
 from .deploy import chain_domain, deploy
@@ -45,19 +44,10 @@ _ACCOUNT_WEI = 10**22
 _GAS_LIMIT = 60_000_000
 """The block limit of Ethereum's main net in 2026; a client's creation takes 12 million."""
 _READY_SECONDS = 15.0
-_STOP_SECONDS = 10.0
 _ENGINE = "anvil"
 _STATE = "devnet.json"
 _JOURNAL = "journal.jsonl"
 _LOG = "anvil.log"
-
-
-@dataclass(frozen=True, slots=True)
-class _Process:
-    """A process of ours: a pid alone may have been given to somebody else since."""
-
-    pid: int
-    started: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +59,8 @@ class _State:
     chain_id: int
     port: int
     engine: str
-    anvil: _Process | None = None
-    keeper: _Process | None = None
+    anvil: Process | None = None
+    keeper: Process | None = None
     deployment: dict[str, str] | None = None
 
     @property
@@ -95,7 +85,7 @@ class EvmDevnet:
                 f"{folder} holds the {state.kind} devnet {state.name!r}", "Choose another folder, or remove this one"
             )
         port = port or state.port or free_port()
-        if _alive(state.anvil):
+        if runs(state.anvil):
             _require_same(state, port)
             return self._complete(folder, state, accounts)
         state = _launch(binary, folder, replace(state, port=port))
@@ -121,7 +111,7 @@ class EvmDevnet:
             spec = deploy(spec)
         _fund(rpc, spec.key, accounts)
         # What devnet.json says is in the journal as well; two writers would spoil it.
-        _end(state.keeper)
+        end(state.keeper)
         journal.catch_up(rpc, folder / _JOURNAL, journal.read(folder / _JOURNAL))
         state = replace(state, keeper=_keep(folder, state))
         _write(folder, replace(state, deployment=spec.deployment))
@@ -137,12 +127,12 @@ class EvmDevnet:
         state = _read(folder)
         if state is None:  # it never got as far as starting
             return
-        _end(state.keeper)
-        if _alive(state.anvil):
+        end(state.keeper)
+        if runs(state.anvil):
             rpc = Rpc(state.rpc)
             journal.catch_up(rpc, folder / _JOURNAL, journal.read(folder / _JOURNAL))
             rpc.close()
-        _end(state.anvil)
+        end(state.anvil)
         rmtree(folder / "cache", ignore_errors=True)
         _write(folder, replace(state, anvil=None, keeper=None))
 
@@ -151,7 +141,7 @@ class EvmDevnet:
         state = _read(folder)
         if state is None:
             raise ConfigError(f"{folder} holds no devnet", "poft devnet up starts one")
-        running = _alive(state.anvil)
+        running = runs(state.anvil)
         pid = state.anvil.pid if running and state.anvil else 0
         return DevnetStatus(state.name, state.kind, state.engine, running, pid, state.rpc, str(folder))
 
@@ -176,8 +166,8 @@ def anvil_binary() -> Path:
 
 
 def _launch(binary: Path, folder: Path, state: _State) -> _State:
-    _require_free(state.port)
-    _end(state.keeper)
+    require_free(state.port)
+    end(state.keeper)
     rmtree(folder / "cache", ignore_errors=True)
     genesis = {
         "config": {"chainId": state.chain_id},
@@ -201,7 +191,7 @@ def _launch(binary: Path, folder: Path, state: _State) -> _State:
         journal.replay(rpc, blocks)
         rpc.ask("evm_setTime", int(time.time()))
     except BaseException:
-        _end(state.anvil)
+        end(state.anvil)
         _write(folder, replace(state, anvil=None))
         raise
     finally:
@@ -209,33 +199,21 @@ def _launch(binary: Path, folder: Path, state: _State) -> _State:
     return state
 
 
-def _keep(folder: Path, state: _State) -> _Process:
+def _keep(folder: Path, state: _State) -> Process:
     pid = str(state.anvil.pid if state.anvil else 0)
     command = [sys.executable, "-P", journal.__file__, state.rpc, pid, str((folder / _JOURNAL).resolve())]
     return _detached(command, folder / _LOG)
 
 
-def _detached(command: list[str], log: Path) -> _Process:
-    """Starts a program that outlives this one, in a session of its own: a terminal's Ctrl-C does not reach it."""
+def _detached(command: list[str], log: Path) -> Process:
     path = os.pathsep.join([str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")])
-    pid = os.posix_spawn(
-        command[0],
-        command,
-        {**os.environ, "PYTHONPATH": path},
-        file_actions=[
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644),
-            (os.POSIX_SPAWN_DUP2, 1, 2),
-        ],
-        setsid=True,
-    )
-    return _Process(pid, psutil.Process(pid).create_time())
+    return identify(launch(command, log, {"PYTHONPATH": path}))
 
 
-def _wait(ready: Callable[[], bool], process: _Process, folder: Path) -> None:
+def _wait(ready: Callable[[], bool], process: Process, folder: Path) -> None:
     deadline = time.monotonic() + _READY_SECONDS
     while time.monotonic() < deadline:
-        if not _alive(process):
+        if not runs(process):
             raise ConfigError("anvil ended before it answered", f"See {folder / _LOG}")
         try:
             if ready():
@@ -264,60 +242,6 @@ def _require_same(state: _State, port: int) -> None:
         raise ConfigError(f"the devnet {state.name!r} runs on port {state.port}", "Stop it to move it to another port")
 
 
-def _require_free(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise ConfigError(
-                f"port {port} is in use{_user_of(port)}", "Stop that process, or choose another port"
-            ) from error
-
-
-def _user_of(port: int) -> str:
-    try:
-        connections = psutil.net_connections("tcp")
-    except psutil.AccessDenied:
-        return ""
-    pids = {c.pid for c in connections if c.laddr and c.laddr.port == port and c.status == psutil.CONN_LISTEN and c.pid}
-    names = []
-    for pid in sorted(pids):
-        try:
-            names.append(f"{psutil.Process(pid).name()} (pid {pid})")
-        except psutil.NoSuchProcess:
-            continue
-    return f" by {', '.join(names)}" if names else ""
-
-
-def _alive(process: _Process | None) -> bool:
-    return process is not None and _find(process) is not None
-
-
-def _find(process: _Process) -> psutil.Process | None:
-    try:
-        found = psutil.Process(process.pid)
-        # The same pid with another start time is somebody else's process.
-        same = abs(found.create_time() - process.started) < 1.0
-        return found if same and found.status() != psutil.STATUS_ZOMBIE else None
-    except psutil.NoSuchProcess:
-        return None
-
-
-def _end(process: _Process | None) -> None:
-    found = _find(process) if process else None
-    if found is None:
-        return
-    try:
-        found.send_signal(signal.SIGTERM)
-        found.wait(_STOP_SECONDS)
-    except psutil.NoSuchProcess:
-        return
-    except psutil.TimeoutExpired:
-        found.kill()
-        found.wait(_STOP_SECONDS)
-
-
 def _read(folder: Path) -> _State | None:
     path = folder / _STATE
     if not path.exists():
@@ -327,7 +251,7 @@ def _read(folder: Path) -> _State | None:
         known = {key: stored[key] for key in ("kind", "name")}
         if known["kind"] != KIND:
             return _State(known["kind"], known["name"], 0, 0, "")
-        processes = {k: _Process(**stored[k]) if stored[k] else None for k in ("anvil", "keeper")}
+        processes = {k: Process(**stored[k]) if stored[k] else None for k in ("anvil", "keeper")}
         return _State(**{**stored, **processes})
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{path} is not a devnet's state", "Remove the folder to begin again") from error
@@ -335,9 +259,7 @@ def _read(folder: Path) -> _State | None:
 
 def _write(folder: Path, state: _State) -> None:
     path = folder / _STATE
-    draft = path.with_suffix(".draft")
     try:
-        draft.write_text(json.dumps(asdict(state), indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        draft.replace(path)
+        write_whole(path, json.dumps(asdict(state), indent=2, sort_keys=True) + "\n")
     except OSError as error:
         raise ArtifactError(f"{path}: {error.strerror}") from error

@@ -16,11 +16,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from chains.process import Process, end, identify, launch, require_free, runs
 from poft.chain import ChainSpec, DevnetStatus, free_port
 from poft.protocol.errors import ConfigError, Unreachable
+from poft.whole_file import write_whole
 
 from .genesis import COINS, domain_of, keypair, request, runtime_code
-from .process import Process, end, identify, launch, require_free
 from .rpc import NodeError, Rpc
 from .runtime import Runtime, number, record
 from .sending import Payer
@@ -58,7 +59,7 @@ class _State:
     @property
     def running(self) -> bool:
         """Whether the node runs."""
-        return self.node is not None and self.node.find() is not None
+        return runs(self.node)
 
 
 class SubstrateDevnet:
@@ -221,6 +222,4 @@ def _read(folder: Path) -> _State | None:
 
 def _write(folder: Path, state: _State) -> None:
     path = folder / _STATE
-    draft = path.with_suffix(".draft")
-    draft.write_text(json.dumps(asdict(state), indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    draft.replace(path)
+    write_whole(path, json.dumps(asdict(state), indent=2, sort_keys=True) + "\n")

@@ -1,4 +1,4 @@
-"""Processes that this package started: found again by pid and start time, ended with their children."""
+"""Processes of devnets, started by this package: found again by pid and start time, ended with their children."""
 
 from __future__ import annotations
 
@@ -51,6 +51,11 @@ def launch(command: Sequence[str], log: Path, environment: Mapping[str, str]) ->
 def identify(child: subprocess.Popen[bytes]) -> Process:
     """What finds this child again later."""
     return Process(child.pid, psutil.Process(child.pid).create_time())
+
+
+def runs(process: Process | None) -> bool:
+    """Whether a process of ours still runs."""
+    return process is not None and process.find() is not None
 
 
 def end(process: Process | None) -> None:
