@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,23 +33,24 @@ class Process:
             return None
 
 
-def launch(command: Sequence[str], log: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """Starts a command in a session of its own, so that Ctrl-C in the caller's terminal does not reach it."""
-    with log.open("ab") as sink:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=sink,
-            stderr=sink,
-            start_new_session=True,
-            env={**os.environ, **environment},
-            cwd=log.parent,
-        )
+def launch(command: Sequence[str], log: Path, environment: Mapping[str, str]) -> Process:
+    """Starts a program that outlives this one; what it says goes to the end of `log`.
 
-
-def identify(child: subprocess.Popen[bytes]) -> Process:
-    """What finds this child again later."""
-    return Process(child.pid, psutil.Process(child.pid).create_time())
+    It gets a session of its own, so that Ctrl-C in the caller's terminal does not reach it. `subprocess` would want to
+    wait for it.
+    """
+    pid = os.posix_spawn(
+        command[0],
+        list(command),
+        {**os.environ, **environment},
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+    )
+    return Process(pid, psutil.Process(pid).create_time())
 
 
 def runs(process: Process | None) -> bool:

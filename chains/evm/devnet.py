@@ -22,7 +22,7 @@ from shutil import rmtree
 from eth_account import Account
 from eth_utils.address import to_checksum_address
 
-from chains.process import Process, end, identify, launch, require_free, runs
+from chains.process import Process, end, launch, require_free, runs
 from poft.chain import ChainSpec, DevnetStatus, free_port
 from poft.protocol.errors import ArtifactError, ConfigError, Unreachable
 from poft.protocol.hashing import keccak
@@ -207,7 +207,7 @@ def _keep(folder: Path, state: _State) -> Process:
 
 def _detached(command: list[str], log: Path) -> Process:
     path = os.pathsep.join([str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")])
-    return identify(launch(command, log, {"PYTHONPATH": path}))
+    return launch(command, log, {"PYTHONPATH": path})
 
 
 def _wait(ready: Callable[[], bool], process: Process, folder: Path) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from chains.process import Process, end, identify, launch, require_free, runs
+from chains.process import Process, end, launch, require_free, runs
 from poft.chain import ChainSpec, DevnetStatus, free_port
 from poft.protocol.errors import ConfigError, Unreachable
 from poft.whole_file import write_whole
@@ -150,13 +150,13 @@ def _launch(folder: Path, name: str, port: int, accounts: Sequence[str]) -> _Sta
     (folder / _CONFIG).write_text(json.dumps(configuration, indent=2), encoding="ascii")
     engine = f"chopsticks {json.loads((modules / _PACKAGE / 'package.json').read_text(encoding='utf-8'))['version']}"
     # node.mjs writes a line per block and per refusal; chopsticks would add a stack trace to each refusal.
-    child = launch(
+    process = launch(
         [node, str(_SCRIPT), str(modules), str(folder / _CONFIG)], folder / _LOG, {"LOG_LEVEL": "fatal", "PORT": ""}
     )
-    state = _State(KIND, name, port, engine, identify(child))
+    state = _State(KIND, name, port, engine, process)
     _write(folder, state)
     try:
-        _wait(state.rpc, child, folder)
+        _wait(state.rpc, process, folder)
         if not fresh:
             _fund(state.rpc, accounts)
     except BaseException:  # whatever it was, also Ctrl-C: nothing that was started here stays behind
@@ -168,14 +168,14 @@ def _launch(folder: Path, name: str, port: int, accounts: Sequence[str]) -> _Sta
     return state
 
 
-def _wait(url: str, child: subprocess.Popen[bytes], folder: Path) -> None:
+def _wait(url: str, process: Process, folder: Path) -> None:
     deadline = time.monotonic() + _READY_SECONDS
     rpc = Rpc(url)
     while time.monotonic() < deadline:
-        if child.poll() is not None:
+        if not runs(process):
             words = (folder / _LOG).read_text(encoding="utf-8", errors="replace").splitlines()
             said = " ".join(words[:_LOG_LINES])
-            raise ConfigError(f"the node ended with {child.returncode}: {said}", f"See {folder / _LOG}")
+            raise ConfigError(f"the node ended before it answered: {said}", f"See {folder / _LOG}")
         try:
             rpc.ask("chain_getHeader")
             return
