@@ -74,6 +74,8 @@ fn main() {
         source_domain: source.domain,
         sender: source.sender,
         receiver: b,
+        inbox_peer: H256::zero(),
+        inbox: a,
         next_nonce: 500,
         height: 1,
         outbox_size: 1000,

@@ -67,8 +67,18 @@ fn packet(data: &[u8]) -> Answer {
     type World = (H256, H256, H256, H256, u64, u64, u64, H256);
     let (world, delivered): (World, PacketProof) = arguments(data)?;
     let (own_domain, source_domain, sender, receiver, next_nonce, height, outbox_size, outbox_root) = world;
-    let expected =
-        Expectation { own_domain, source_domain, sender, receiver, next_nonce, height, outbox_size, outbox_root };
+    let expected = Expectation {
+        own_domain,
+        source_domain,
+        sender,
+        receiver,
+        inbox_peer: H256::zero(),
+        inbox: H256::zero(),
+        next_nonce,
+        height,
+        outbox_size,
+        outbox_root,
+    };
     let dispatched = check_packet(&expected, &delivered)? == Handling::Dispatch;
     // The nonce is the host's to count: as `pallets/bridge/src/inbox.rs` does.
     let due = next_nonce.checked_add(1).ok_or(Code::Oversize)?;

@@ -8,6 +8,7 @@
 //! | [`log`] | the Merkle log | `poft/protocol/merkle.py`, `MerkleLog.sol` |
 //! | [`domain`] | domains, endpoints, ids | `poft/protocol/domain.py`, `Domains.sol` |
 //! | [`packet`], [`receive`] | packets and how one is received | `poft/protocol/packet.py`, `poft/verification/receive.py` |
+//! | [`acknowledgement`] | what became of packets, told to their source | `poft/protocol/acknowledgement.py` |
 //! | [`checkpoint`] | checkpoints and the payload that announces one | `poft/protocol/checkpoint.py`, `Checkpoints.sol` |
 //! | [`signature`] | secp256k1 recovery under the protocol's rules | `poft/protocol/signatures.py`, `Signatures.sol` |
 //! | [`finality`], [`verifier`], [`committee`] | finality statements, the plug-in point, scheme CMT1 | `poft/verification/`, `CommitteeVerifier.sol` |
@@ -22,6 +23,7 @@
 extern crate alloc;
 
 pub mod abi;
+pub mod acknowledgement;
 pub mod checkpoint;
 pub mod code;
 pub mod committee;

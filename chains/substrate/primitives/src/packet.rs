@@ -10,6 +10,8 @@ pub const MAX_PAYLOAD: usize = 4096;
 pub const MAX_BATCH: usize = 32;
 /// Kind of a packet that announces a checkpoint.
 pub const KIND_CHECKPOINT: u8 = 1;
+/// Kind of a packet that tells what became of packets.
+pub const KIND_ACKNOWLEDGEMENT: u8 = 2;
 
 abi_struct! {
     /// One packet.

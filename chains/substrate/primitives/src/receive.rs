@@ -5,7 +5,7 @@
 use crate::{
     keccak,
     log::{verify_inclusion, MAX_PROOF},
-    packet::{Packet, KIND_CHECKPOINT, MAX_PAYLOAD, VERSION},
+    packet::{Packet, KIND_ACKNOWLEDGEMENT, KIND_CHECKPOINT, MAX_PAYLOAD, VERSION},
     Code, H256,
 };
 use alloc::vec::Vec;
@@ -32,10 +32,14 @@ pub struct Expectation {
     pub own_domain: H256,
     /// The source.
     pub source_domain: H256,
-    /// Endpoint that sends over there.
+    /// Endpoint there whose packets the application takes, zero: of none.
     pub sender: H256,
-    /// Endpoint that receives here.
+    /// The application's endpoint.
     pub receiver: H256,
+    /// Endpoint there whose acknowledgements the inbox takes, zero: of none.
+    pub inbox_peer: H256,
+    /// The inbox's endpoint.
+    pub inbox: H256,
     /// The nonce that is next.
     pub next_nonce: u64,
     /// Height of this chain.
@@ -64,11 +68,12 @@ pub fn check_packet(expected: &Expectation, delivered: &PacketProof) -> Result<V
     ensure(delivered.payload.len() <= MAX_PAYLOAD, Code::Oversize)?;
     ensure(delivered.proof.len() <= MAX_PROOF, Code::Oversize)?;
     ensure(packet.version == VERSION, Code::WrongVersion)?;
-    ensure(packet.kind == KIND_CHECKPOINT, Code::WrongKind)?;
+    ensure([KIND_CHECKPOINT, KIND_ACKNOWLEDGEMENT].contains(&packet.kind), Code::WrongKind)?;
     ensure(packet.source_domain == expected.source_domain, Code::WrongSource)?;
     ensure(packet.dest_domain == expected.own_domain, Code::WrongDestination)?;
-    ensure(packet.receiver == expected.receiver, Code::WrongReceiver)?;
-    ensure(packet.sender == expected.sender, Code::WrongSender)?;
+    let registered = registered(expected, packet);
+    ensure(!registered.is_zero(), Code::WrongReceiver)?;
+    ensure(packet.sender == registered, Code::WrongSender)?;
     ensure(packet.nonce >= expected.next_nonce, Code::NonceReplayed)?;
     ensure(packet.nonce == expected.next_nonce, Code::NonceGap)?;
     verify_inclusion(
@@ -83,6 +88,21 @@ pub fn check_packet(expected: &Expectation, delivered: &PacketProof) -> Result<V
     }
     ensure(keccak(&delivered.payload) == packet.payload_hash, Code::PayloadMismatch)?;
     Ok(Verdict::Dispatch)
+}
+
+/// The one sender whose packets of this kind the receiver takes; zero = none.
+fn registered(expected: &Expectation, packet: &Packet) -> H256 {
+    let acknowledges = packet.kind == KIND_ACKNOWLEDGEMENT;
+    if acknowledges != (packet.receiver == expected.inbox) {
+        return H256::zero();
+    }
+    if acknowledges {
+        expected.inbox_peer
+    } else if packet.receiver == expected.receiver {
+        expected.sender
+    } else {
+        H256::zero()
+    }
 }
 
 /// `Ok` when a rule holds, else its code.

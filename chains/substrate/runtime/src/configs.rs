@@ -14,7 +14,10 @@ use frame_system::{
 };
 use pallet_transaction_payment::{ConstFeeMultiplier, FungibleAdapter, Multiplier};
 use sp_consensus_aura::sr25519::AuthorityId as AuraId;
-use sp_runtime::{traits::One, Perbill};
+use sp_runtime::{
+    traits::{Convert, One},
+    Perbill,
+};
 
 /// Half a slot of one second for execution; the other half is for authoring and propagation.
 const MAXIMUM_BLOCK_WEIGHT: Weight = Weight::from_parts(500 * WEIGHT_REF_TIME_PER_MILLIS, u64::MAX);
@@ -106,11 +109,21 @@ impl pallet_sudo::Config for Runtime {
     type WeightInfo = pallet_sudo::weights::SubstrateWeight<Runtime>;
 }
 
+/// An account as the 32 bytes that it is.
+pub struct AccountBytes;
+
+impl Convert<AccountId, Hash> for AccountBytes {
+    fn convert(account: AccountId) -> Hash {
+        sp_core::H256(account.into())
+    }
+}
+
 impl pallet_poft_bridge::Config for Runtime {
     type Governance = EnsureRoot<AccountId>;
-    type Schemes = schemes::RuntimeSchemes;
+    type Schemes = poft_schemes::RuntimeSchemes;
     type Time = Timestamp;
     type Receiver = Federation;
+    type Carrier = AccountBytes;
     type WeightInfo = ();
 }
 

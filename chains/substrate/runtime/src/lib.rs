@@ -8,7 +8,6 @@ extern crate alloc;
 mod apis;
 mod configs;
 pub mod presets;
-pub mod schemes;
 
 use alloc::{borrow::Cow, vec::Vec};
 use polkadot_sdk::*;

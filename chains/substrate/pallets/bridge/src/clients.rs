@@ -10,7 +10,7 @@ use poft_primitives::{
     verifier::{Limits, Schemes, TrustState, MAX_ENCODED},
     Code, H160, H256,
 };
-use polkadot_sdk::frame_support::traits::UnixTime;
+use polkadot_sdk::frame_support::{traits::UnixTime, weights::Weight};
 
 /// Finalised outboxes that proofs are accepted against.
 pub const HISTORY: u32 = 256;
@@ -67,14 +67,17 @@ impl<T: Config> Pallet<T> {
         Clients::<T>::insert(source, client);
     }
 
-    /// Takes a finality proof. The one that was accepted last is a no-op: racing relayers lose nothing but the fee.
-    pub(crate) fn update(source: H256, proof: &[u8]) -> Result<(), Code> {
+    /// Takes a finality proof, and tells what checking it cost. The one that was accepted last is a no-op: racing relayers
+    /// lose nothing but the fee.
+    pub(crate) fn update(source: H256, proof: &[u8]) -> Result<Weight, Code> {
         let mut client = Self::active(&source)?;
         let limits = Limits { now: T::Time::now().as_secs(), max_drift: client.max_drift };
+        let proof = bounded(proof)?;
         let verifier = T::Schemes::find(client.scheme)?;
-        let (next, finalised) = verifier.verify(&source, &client.state, bounded(proof)?, &limits)?;
+        let (next, finalised) = verifier.verify(&source, &client.state, proof, &limits)?;
+        let spent = Self::proof_weight(verifier.work(proof), proof);
         if next.height == client.state.height {
-            return Ok(());
+            return Ok(spent);
         }
         if next.epoch != client.state.epoch {
             Authorities::<T>::insert(source, (client.generation, next.epoch), next.authority);
@@ -87,7 +90,7 @@ impl<T: Config> Pallet<T> {
         Self::deposit_event(Event::ClientUpdated { source_domain: source, epoch: next.epoch, finalised });
         client.state = next;
         Clients::<T>::insert(source, client);
-        Ok(())
+        Ok(spent)
     }
 
     /// Freezes a client whose source contradicts itself: two proofs of one epoch, now or later, that cannot both be true.

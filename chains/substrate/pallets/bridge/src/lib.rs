@@ -8,17 +8,20 @@
 //! 5. Anyone delivers packets with inclusion proofs (`deliver`), in nonce order, each once. The application runs in a
 //!    storage layer of its own: if it refuses, the packet stays consumed and `retry` is open to anyone.
 //! 6. Anyone submits contradicting proofs of one epoch (`submit_misbehaviour`): the client freezes until governance
-//!    recovers it with a new trusted state and a new generation.
+//!    recovers it with a new trusted state and a new generation, of the same scheme or another.
+//! 7. Where governance turned that on (`set_acknowledgements`), a batch is answered by one packet that says what became
+//!    of it, and the packets of the other side that say so are kept for whoever asks (`acknowledgements.rs`).
 //!
 //! # Limits
-//! 32 packets a batch, 4,096 bytes a payload, 64 nodes an inclusion proof, 128 nodes a consistency proof, 64 members a
-//! committee: the largest delivery is below 32·(4,096 + 64·32 + 300) + 2·64·65 + 128·32 bytes = 219 KB. 256 finalised
-//! outboxes are remembered; a packet proven against an older one is proven against a newer one instead.
+//! 32 packets a batch, 4,096 bytes a payload, 64 nodes an inclusion proof, 65,536 bytes a finality proof: the largest
+//! delivery is below 32·(4,096 + 64·32 + 300) + 65,536 bytes = 272 KB. 256 finalised outboxes are remembered; a packet
+//! proven against an older one is proven against a newer one instead.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 
 extern crate alloc;
 
+mod acknowledgements;
 mod clients;
 mod inbox;
 mod outbox;
@@ -32,6 +35,7 @@ mod mock;
 #[cfg(test)]
 mod tests;
 
+pub use acknowledgements::INBOX;
 pub use clients::HISTORY;
 pub use outbox::DIGEST_TAG;
 pub use pallet::*;
@@ -43,14 +47,15 @@ pub mod pallet {
     use crate::{
         ports::PacketReceiver,
         refusal::Refusal,
-        types::{Client, Delivery, OutboxEntry, Outcome},
+        types::{Acknowledged, Client, Delivery, OutboxEntry, Outcome},
         weights::WeightInfo,
     };
     use alloc::vec::Vec;
     use poft_primitives::{
+        acknowledgement::Fate,
         domain::substrate_domain,
         log::Frontier,
-        packet::Packet,
+        packet::{Packet, KIND_ACKNOWLEDGEMENT},
         receive::PacketProof,
         verifier::{Finalised, Schemes, Work},
         Code, H160, H256,
@@ -61,10 +66,12 @@ pub mod pallet {
             traits::{EnsureOrigin, UnixTime},
         },
         frame_system::{self, pallet_prelude::*},
-        sp_runtime::traits::UniqueSaturatedInto,
+        sp_runtime::traits::{Convert, UniqueSaturatedInto},
     };
 
-    const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
+    /// Version 2: clients name their scheme, senders are kept by receiver, halting by source. A chain of version 1 starts
+    /// anew from genesis: there is no migration, as there was no release.
+    const STORAGE_VERSION: StorageVersion = StorageVersion::new(2);
 
     /// The bridge.
     #[pallet::pallet]
@@ -74,7 +81,7 @@ pub mod pallet {
     /// What the runtime decides.
     #[pallet::config]
     pub trait Config: polkadot_sdk::frame_system::Config {
-        /// Who creates, freezes and recovers clients, and halts the pallet.
+        /// Who creates, freezes and recovers clients, halts links and sending, and has packets acknowledged.
         type Governance: EnsureOrigin<Self::RuntimeOrigin>;
         /// The verification schemes that a client may have.
         type Schemes: Schemes;
@@ -82,6 +89,8 @@ pub mod pallet {
         type Time: UnixTime;
         /// The application behind the inbox.
         type Receiver: PacketReceiver;
+        /// The 32 bytes by which an acknowledgement names who delivered.
+        type Carrier: Convert<Self::AccountId, H256>;
         /// What the calls cost.
         type WeightInfo: WeightInfo;
     }
@@ -107,6 +116,8 @@ pub mod pallet {
         SenderAccepted {
             /// The source.
             source_domain: H256,
+            /// The endpoint here that takes them.
+            receiver: H256,
             /// The endpoint there.
             sender: H256,
         },
@@ -159,10 +170,35 @@ pub mod pallet {
             /// The nonce that counts as received.
             nonce: u64,
         },
-        /// Governance halted the pallet, or lifted that.
-        HaltedSet {
+        /// Governance halted what comes from a source, or lifted that.
+        LinkHalted {
+            /// The source.
+            source_domain: H256,
             /// Whether it is halted.
             halted: bool,
+        },
+        /// Governance halted sending, or lifted that.
+        SendingHaltedSet {
+            /// Whether it is halted.
+            halted: bool,
+        },
+        /// Packets of a source are acknowledged to this inbox there, and its acknowledgements are taken; zero: no more.
+        AcknowledgementsSet {
+            /// The source.
+            source_domain: H256,
+            /// Its inbox.
+            peer_inbox: H256,
+        },
+        /// A source said what became of a packet that it had received.
+        PacketAcknowledged {
+            /// The source of the acknowledgement, which is the packet's destination.
+            source_domain: H256,
+            /// The packet.
+            packet_id: H256,
+            /// What became of it.
+            fate: Fate,
+            /// Who delivered it there.
+            carrier: H256,
         },
     }
 
@@ -215,9 +251,10 @@ pub mod pallet {
     #[pallet::storage]
     pub type FinalisedOutboxes<T> = StorageDoubleMap<_, Blake2_128Concat, H256, Twox64Concat, u32, (u64, H256)>;
 
-    /// The endpoint of a source whose packets are taken.
+    /// By source and receiver here: the endpoint there whose packets it takes. The inbox itself is the receiver of
+    /// acknowledgements.
     #[pallet::storage]
-    pub type Senders<T> = StorageMap<_, Blake2_128Concat, H256, H256>;
+    pub type Senders<T> = StorageDoubleMap<_, Blake2_128Concat, H256, Blake2_128Concat, H256, H256>;
 
     /// The nonce that the next packet from a source must have.
     #[pallet::storage]
@@ -227,9 +264,25 @@ pub mod pallet {
     #[pallet::storage]
     pub type Deliveries<T> = StorageDoubleMap<_, Blake2_128Concat, H256, Twox64Concat, u64, Delivery>;
 
-    /// Whether governance halted sending and receiving.
+    /// Sources from which governance lets nothing in.
     #[pallet::storage]
-    pub type Halted<T> = StorageValue<_, bool, ValueQuery>;
+    pub type Halted<T> = StorageMap<_, Blake2_128Concat, H256, bool, ValueQuery>;
+
+    /// Whether governance halted sending.
+    #[pallet::storage]
+    pub type SendingHalted<T> = StorageValue<_, bool, ValueQuery>;
+
+    /// What a source said about packets that it received, in the order of its saying so, kept for ever.
+    #[pallet::storage]
+    pub type Acknowledgements<T> = StorageDoubleMap<_, Blake2_128Concat, H256, Twox64Concat, u64, Acknowledged>;
+
+    /// How much a source has said.
+    #[pallet::storage]
+    pub type AcknowledgementCount<T> = StorageMap<_, Blake2_128Concat, H256, u64, ValueQuery>;
+
+    /// Where the last word of a source about a packet stands in `Acknowledgements`.
+    #[pallet::storage]
+    pub type AcknowledgedAt<T> = StorageDoubleMap<_, Blake2_128Concat, H256, Identity, H256, u64>;
 
     /// What a chain's founder sets.
     #[pallet::genesis_config]
@@ -325,13 +378,17 @@ pub mod pallet {
             Ok(())
         }
 
-        /// Halts sending and receiving, or lifts that.
+        /// Lets no packet of a source in, neither delivered nor retried, or lifts that. Sending and finality go on.
         #[pallet::call_index(3)]
         #[pallet::weight(T::WeightInfo::fixed())]
-        pub fn set_halted(origin: OriginFor<T>, halted: bool) -> DispatchResult {
+        pub fn set_halted(origin: OriginFor<T>, source_domain: H256, halted: bool) -> DispatchResult {
             T::Governance::ensure_origin(origin)?;
-            Halted::<T>::put(halted);
-            Self::deposit_event(Event::HaltedSet { halted });
+            if halted {
+                Halted::<T>::insert(source_domain, true);
+            } else {
+                Halted::<T>::remove(source_domain);
+            }
+            Self::deposit_event(Event::LinkHalted { source_domain, halted });
             Ok(())
         }
 
@@ -339,10 +396,11 @@ pub mod pallet {
         ///
         /// Refuses with `Uninitialised`, `Frozen`, `Oversize`, and what the scheme refuses a proof for.
         #[pallet::call_index(4)]
-        #[pallet::weight(Pallet::<T>::proof_weight(proof))]
-        pub fn update_client(origin: OriginFor<T>, source_domain: H256, proof: Vec<u8>) -> DispatchResult {
+        #[pallet::weight(Pallet::<T>::dearest(proof))]
+        pub fn update_client(origin: OriginFor<T>, source_domain: H256, proof: Vec<u8>) -> DispatchResultWithPostInfo {
             ensure_signed(origin)?;
-            Ok(Self::update(source_domain, &proof).map_err(Error::<T>::from)?)
+            let spent = Self::update(source_domain, &proof).map_err(Error::<T>::from)?;
+            Ok(Some(spent).into())
         }
 
         /// Freezes the client of a source that contradicted itself: two proofs of one epoch, the present or an earlier one of
@@ -350,7 +408,7 @@ pub mod pallet {
         ///
         /// Refuses with `Uninitialised`, `Frozen`, `Oversize`, `WrongEpoch`, `NotMisbehaviour`, and what is wrong with a half.
         #[pallet::call_index(5)]
-        #[pallet::weight(Pallet::<T>::proof_weight(first).saturating_add(Pallet::<T>::proof_weight(second)))]
+        #[pallet::weight(Pallet::<T>::dearest(first).saturating_add(Pallet::<T>::dearest(second)))]
         pub fn submit_misbehaviour(
             origin: OriginFor<T>,
             source_domain: H256,
@@ -365,27 +423,31 @@ pub mod pallet {
         ///
         /// Refuses as docs/protocol.md section 9 says; then nothing of the call has happened.
         #[pallet::call_index(6)]
-        #[pallet::weight(Pallet::<T>::delivery_weight(proof.as_deref(), packets))]
+        #[pallet::weight(
+            Pallet::<T>::delivery_weight(proof.as_deref().map_or(Weight::zero(), Pallet::<T>::dearest), packets, true)
+        )]
         pub fn deliver(
             origin: OriginFor<T>,
             source_domain: H256,
             proof: Option<Vec<u8>>,
             outbox_size: u64,
             packets: Vec<PacketProof>,
-        ) -> DispatchResult {
-            ensure_signed(origin)?;
-            Ok(Self::receive(source_domain, proof.as_deref(), outbox_size, &packets).map_err(Error::<T>::from)?)
+        ) -> DispatchResultWithPostInfo {
+            let carrier = T::Carrier::convert(ensure_signed(origin)?);
+            let taken = Self::receive(source_domain, proof.as_deref(), outbox_size, &packets, carrier);
+            let (proof, acknowledged) = taken.map_err(Error::<T>::from)?;
+            Ok(Some(Self::delivery_weight(proof, &packets, acknowledged)).into())
         }
 
-        /// Dispatches a consumed packet whose application had failed once more.
+        /// Dispatches a consumed packet whose application had failed once more, and acknowledges it again.
         ///
         /// Refuses with `NothingToRetry` (also when the client was recovered since), `Halted`, `Frozen`, `WrongSender`,
         /// `Oversize`, `PayloadMismatch`, and as the application does.
         #[pallet::call_index(7)]
         #[pallet::weight(Pallet::<T>::retry_weight(packet, payload))]
         pub fn retry(origin: OriginFor<T>, packet: Packet, payload: Vec<u8>) -> DispatchResult {
-            ensure_signed(origin)?;
-            Ok(Self::dispatch_again(&packet, &payload).map_err(Error::<T>::from)?)
+            let carrier = T::Carrier::convert(ensure_signed(origin)?);
+            Ok(Self::dispatch_again(&packet, &payload, carrier).map_err(Error::<T>::from)?)
         }
 
         /// Consumes the next nonce of a source without effect, where a packet blocks the link that this chain can never
@@ -398,6 +460,27 @@ pub mod pallet {
             T::Governance::ensure_origin(origin)?;
             Ok(Self::skip(source_domain, nonce).map_err(Error::<T>::from)?)
         }
+
+        /// Lets nothing into the outbox, or lifts that. A delivery that would be acknowledged is refused meanwhile.
+        #[pallet::call_index(9)]
+        #[pallet::weight(T::WeightInfo::fixed())]
+        pub fn set_sending_halted(origin: OriginFor<T>, halted: bool) -> DispatchResult {
+            T::Governance::ensure_origin(origin)?;
+            SendingHalted::<T>::put(halted);
+            Self::deposit_event(Event::SendingHaltedSet { halted });
+            Ok(())
+        }
+
+        /// Acknowledges the packets of a source to its inbox, and takes that inbox's acknowledgements. Zero: no more; one
+        /// that is under way then blocks the link until it is skipped.
+        ///
+        /// Refuses with `ZeroValue`, `WrongDomain` (this chain).
+        #[pallet::call_index(10)]
+        #[pallet::weight(T::WeightInfo::fixed())]
+        pub fn set_acknowledgements(origin: OriginFor<T>, source_domain: H256, peer_inbox: H256) -> DispatchResult {
+            T::Governance::ensure_origin(origin)?;
+            Ok(Self::connect_inbox(source_domain, peer_inbox).map_err(Error::<T>::from)?)
+        }
     }
 
     impl<T: Config> Pallet<T> {
@@ -405,24 +488,42 @@ pub mod pallet {
             frame_system::Pallet::<T>::block_number().unique_saturated_into()
         }
 
-        /// What a proof costs under the dearest of the schemes: which one is meant is known after a look into storage.
-        fn proof_weight(proof: &[u8]) -> Weight {
-            let works = T::Schemes::all().iter().map(|verifier| verifier.work(proof));
-            T::WeightInfo::update(works.fold(Work::default(), Work::max), proof.len() as u64)
+        /// What a proof of this work costs.
+        pub(crate) fn proof_weight(work: Work, proof: &[u8]) -> Weight {
+            T::WeightInfo::update(work, proof.len() as u64)
         }
 
-        fn delivery_weight(proof: Option<&[u8]>, packets: &[PacketProof]) -> Weight {
-            let start = T::WeightInfo::receive().saturating_add(proof.map_or(Weight::zero(), Self::proof_weight));
-            packets.iter().fold(start, |sum, delivered| {
-                let own = T::WeightInfo::packet(delivered.proof.len() as u64, delivered.payload.len() as u64);
-                sum.saturating_add(own).saturating_add(T::Receiver::weight(delivered.payload.len()))
+        /// What a proof costs under the dearest of the schemes: which one is meant, only storage knows.
+        fn dearest(proof: &[u8]) -> Weight {
+            let works = T::Schemes::all().iter().map(|verifier| verifier.work(proof));
+            Self::proof_weight(works.fold(Work::default(), Work::max), proof)
+        }
+
+        /// What a packet costs, its application included.
+        fn dispatch_weight(packet: &Packet, payload: &[u8], proof_nodes: usize) -> Weight {
+            let own = T::WeightInfo::packet(proof_nodes as u64, payload.len() as u64);
+            own.saturating_add(if packet.kind == KIND_ACKNOWLEDGEMENT {
+                T::WeightInfo::record_acknowledgement(payload.len() as u64)
+            } else {
+                T::Receiver::weight(payload.len())
             })
         }
 
-        fn retry_weight(_: &Packet, payload: &[u8]) -> Weight {
+        fn delivery_weight(proof: Weight, packets: &[PacketProof], acknowledged: bool) -> Weight {
+            let mut start = T::WeightInfo::receive().saturating_add(proof);
+            if acknowledged {
+                start = start.saturating_add(T::WeightInfo::acknowledge(packets.len() as u64));
+            }
+            packets.iter().fold(start, |sum, delivered| {
+                let nodes = delivered.proof.len();
+                sum.saturating_add(Self::dispatch_weight(&delivered.packet, &delivered.payload, nodes))
+            })
+        }
+
+        fn retry_weight(packet: &Packet, payload: &[u8]) -> Weight {
             T::WeightInfo::receive()
-                .saturating_add(T::WeightInfo::packet(0, payload.len() as u64))
-                .saturating_add(T::Receiver::weight(payload.len()))
+                .saturating_add(T::WeightInfo::acknowledge(1))
+                .saturating_add(Self::dispatch_weight(packet, payload, 0))
         }
     }
 }

@@ -11,7 +11,7 @@ use poft_primitives::{
 use polkadot_sdk::{
     frame_support::{construct_runtime, derive_impl, weights::Weight},
     frame_system::{mocking::MockBlock, EnsureRoot},
-    sp_runtime::BuildStorage,
+    sp_runtime::{traits::Convert, BuildStorage},
     *,
 };
 use std::cell::Cell;
@@ -40,11 +40,20 @@ impl Schemes for Committees {
     }
 }
 
+pub struct Carrier;
+
+impl Convert<u64, H256> for Carrier {
+    fn convert(account: u64) -> H256 {
+        H256::from_low_u64_be(account)
+    }
+}
+
 impl bridge::Config for Test {
     type Governance = EnsureRoot<u64>;
     type Schemes = Committees;
     type Time = Timestamp;
     type Receiver = Application;
+    type Carrier = Carrier;
     type WeightInfo = ();
 }
 

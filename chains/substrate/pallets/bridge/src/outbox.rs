@@ -1,6 +1,10 @@
 //! The outbox (docs/protocol.md sections 1, 6 and 7): appending packets, and the header's commitment.
 
-use crate::{pallet::*, ports::Bridge, types::OutboxEntry};
+use crate::{
+    pallet::*,
+    ports::{Bridge, PacketReceiver},
+    types::OutboxEntry,
+};
 use alloc::vec::Vec;
 use poft_primitives::{
     keccak,
@@ -24,14 +28,9 @@ impl<T: Config> Pallet<T> {
         item.extend_from_slice(log.root().as_bytes());
         frame_system::Pallet::<T>::deposit_log(DigestItem::Other(item));
     }
-}
 
-impl<T: Config> Bridge for Pallet<T> {
-    fn domain() -> H256 {
-        Domain::<T>::get()
-    }
-
-    fn send(
+    /// Appends a packet; whoever calls this answers for sender and kind.
+    pub(crate) fn append(
         sender: H256,
         kind: u8,
         dest_domain: H256,
@@ -39,9 +38,7 @@ impl<T: Config> Bridge for Pallet<T> {
         expires_at: u64,
         payload: &[u8],
     ) -> Result<H256, Code> {
-        ensure(!Halted::<T>::get(), Code::Halted)?;
-        // No inbox takes another kind, and a packet that is refused blocks all that follow it.
-        ensure(kind == KIND_CHECKPOINT, Code::WrongKind)?;
+        ensure(!SendingHalted::<T>::get(), Code::Halted)?;
         let own = Domain::<T>::get();
         ensure(!dest_domain.is_zero() && !receiver.is_zero() && !sender.is_zero(), Code::ZeroValue)?;
         ensure(dest_domain != own, Code::WrongDestination)?;
@@ -79,12 +76,32 @@ impl<T: Config> Bridge for Pallet<T> {
         Outbox::<T>::put(log);
         Ok(id)
     }
+}
 
-    fn accept_from(source_domain: H256, sender: H256) -> Result<(), Code> {
+impl<T: Config> Bridge for Pallet<T> {
+    fn domain() -> H256 {
+        Domain::<T>::get()
+    }
+
+    fn send(
+        sender: H256,
+        kind: u8,
+        dest_domain: H256,
+        receiver: H256,
+        expires_at: u64,
+        payload: &[u8],
+    ) -> Result<H256, Code> {
+        // No inbox takes another kind of an application, and a packet that is refused blocks all that follow it.
+        ensure(kind == KIND_CHECKPOINT, Code::WrongKind)?;
+        Self::append(sender, kind, dest_domain, receiver, expires_at, payload)
+    }
+
+    fn accept_from(source_domain: H256, receiver: H256, sender: H256) -> Result<(), Code> {
         ensure(!source_domain.is_zero() && !sender.is_zero(), Code::ZeroValue)?;
         ensure(source_domain != Domain::<T>::get(), Code::WrongDomain)?;
-        Senders::<T>::insert(source_domain, sender);
-        Self::deposit_event(Event::SenderAccepted { source_domain, sender });
+        ensure(receiver == T::Receiver::endpoint(), Code::WrongReceiver)?;
+        Senders::<T>::insert(source_domain, receiver, sender);
+        Self::deposit_event(Event::SenderAccepted { source_domain, receiver, sender });
         Ok(())
     }
 }

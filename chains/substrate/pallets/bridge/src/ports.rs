@@ -23,7 +23,7 @@ pub trait Bridge {
 
     /// Appends a packet to the outbox and returns its id. `expires_at` is a height of the destination, 0 = never.
     ///
-    /// Refuses with `Halted`, `WrongKind`, `ZeroValue`, `WrongDestination` (this chain), `Oversize`.
+    /// Refuses with `WrongKind` (of all but checkpoints), `Halted`, `ZeroValue`, `WrongDestination` (this chain), `Oversize`.
     fn send(
         sender: H256,
         kind: u8,
@@ -33,8 +33,9 @@ pub trait Bridge {
         payload: &[u8],
     ) -> Result<H256, Code>;
 
-    /// From now on packets of this sender on this source are taken, and of no other there.
+    /// From now on `receiver`, an application of this runtime, takes packets of this sender on this source, and of no
+    /// other there.
     ///
-    /// Refuses with `ZeroValue`, `WrongDomain` (this chain).
-    fn accept_from(source_domain: H256, sender: H256) -> Result<(), Code>;
+    /// Refuses with `ZeroValue`, `WrongDomain` (this chain), `WrongReceiver` (no application behind the inbox).
+    fn accept_from(source_domain: H256, receiver: H256, sender: H256) -> Result<(), Code>;
 }

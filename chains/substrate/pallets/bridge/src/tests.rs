@@ -13,7 +13,7 @@ use poft_primitives::{
 use polkadot_sdk::{
     frame_support::{
         assert_noop, assert_ok,
-        dispatch::DispatchResult,
+        dispatch::DispatchResultWithPostInfo,
         traits::{Hooks, OriginTrait},
     },
     sp_runtime::{DigestItem, DispatchError},
@@ -46,7 +46,7 @@ fn source(packets: u8) -> Source {
         source.send(own(), Application::endpoint(), &[i; 40]);
     }
     assert_ok!(Bridge::create_client(root(), source.domain, CMT1, trust(&source), DRIFT, STALENESS));
-    assert_ok!(Bridge::accept_from(source.domain, source.sender));
+    assert_ok!(Bridge::accept_from(source.domain, Application::endpoint(), source.sender));
     source
 }
 
@@ -58,11 +58,11 @@ fn trust(source: &Source) -> Vec<u8> {
     source.genesis().encode().expect("a committee is short")
 }
 
-fn update(source: &Source, proof: CommitteeProof) -> DispatchResult {
+fn update(source: &Source, proof: CommitteeProof) -> DispatchResultWithPostInfo {
     Bridge::update_client(signed(), source.domain, packed(&proof))
 }
 
-fn deliver(source: &Source, packets: Vec<PacketProof>) -> DispatchResult {
+fn deliver(source: &Source, packets: Vec<PacketProof>) -> DispatchResultWithPostInfo {
     Bridge::deliver(signed(), source.domain, None, source.size(), packets)
 }
 
@@ -128,9 +128,13 @@ fn send_refuses_own_domain_zero_endpoints_other_kinds_and_oversize() {
         for kind in [0, 2, 3, u8::MAX] {
             assert_eq!(Bridge::send(me, kind, there, you, 0, &[]), Err(Code::WrongKind));
         }
-        assert_ok!(Bridge::set_halted(root(), true));
+        assert_noop!(Bridge::set_sending_halted(signed(), true), DispatchError::BadOrigin);
+        assert_ok!(Bridge::set_sending_halted(root(), true));
         assert_eq!(Bridge::send(me, 1, there, you, 0, &[]), Err(Code::Halted));
+        assert_ok!(Bridge::set_sending_halted(root(), false));
         assert_eq!(Outbox::<Test>::get().size, 0);
+        assert_ok!(Bridge::set_halted(root(), there, true));
+        assert_ok!(Bridge::send(me, 1, there, you, 0, &[]));
     });
 }
 
@@ -335,7 +339,10 @@ fn deliver_refuses_forgeries_by_name() {
             deliver(&source, vec![packet])
         };
         assert_noop!(forged(&|p| p.packet.version = 2), refused(Code::WrongVersion));
-        assert_noop!(forged(&|p| p.packet.kind = 2), refused(Code::WrongKind));
+        for kind in [0, 3, u8::MAX] {
+            assert_noop!(forged(&|p| p.packet.kind = kind), refused(Code::WrongKind));
+        }
+        assert_noop!(forged(&|p| p.packet.kind = 2), refused(Code::WrongReceiver));
         assert_noop!(forged(&|p| p.packet.source_domain = keccak(b"x")), refused(Code::WrongSource));
         assert_noop!(forged(&|p| p.packet.dest_domain = keccak(b"x")), refused(Code::WrongDestination));
         assert_noop!(forged(&|p| p.packet.receiver = keccak(b"x")), refused(Code::WrongReceiver));
@@ -377,8 +384,16 @@ fn a_batch_is_all_or_nothing() {
 fn a_packet_of_an_unregistered_source_is_refused() {
     run(|| {
         let source = finalised(1);
-        Senders::<Test>::remove(source.domain);
-        assert_noop!(deliver(&source, vec![source.delivery(0)]), refused(Code::WrongSender));
+        Senders::<Test>::remove(source.domain, Application::endpoint());
+        assert_noop!(deliver(&source, vec![source.delivery(0)]), refused(Code::WrongReceiver));
+        // A sender that is registered for a source is one of that source alone.
+        assert_ok!(Bridge::accept_from(keccak(b"other"), Application::endpoint(), source.sender));
+        assert_noop!(deliver(&source, vec![source.delivery(0)]), refused(Code::WrongReceiver));
+        let accept = |domain, receiver, sender| Bridge::accept_from(domain, receiver, sender);
+        assert_eq!(accept(source.domain, keccak(b"nobody"), source.sender), Err(Code::WrongReceiver));
+        assert_eq!(accept(source.domain, Bridge::inbox(), source.sender), Err(Code::WrongReceiver));
+        assert_eq!(accept(own(), Application::endpoint(), source.sender), Err(Code::WrongDomain));
+        assert_eq!(accept(source.domain, Application::endpoint(), H256::zero()), Err(Code::ZeroValue));
     });
 }
 
@@ -431,9 +446,9 @@ fn a_failed_packet_is_not_retried_while_frozen_or_after_a_recovery() {
         Application::refuse(None);
         let (packet, payload) = source.packets[0].clone();
         let retry = || Bridge::retry(signed(), packet.clone(), payload.clone());
-        assert_ok!(Bridge::set_halted(root(), true));
+        assert_ok!(Bridge::set_halted(root(), source.domain, true));
         assert_noop!(retry(), refused(Code::Halted));
-        assert_ok!(Bridge::set_halted(root(), false));
+        assert_ok!(Bridge::set_halted(root(), source.domain, false));
         assert_ok!(Bridge::freeze_client(root(), source.domain));
         assert_noop!(retry(), refused(Code::Frozen));
         source.epoch = 2;
@@ -513,7 +528,7 @@ fn only_governance_halts_freezes_and_trusts() {
         let mut source = finalised(1);
         let proof = source.finality(1);
         let genesis = trust(&source);
-        assert_noop!(Bridge::set_halted(signed(), true), DispatchError::BadOrigin);
+        assert_noop!(Bridge::set_halted(signed(), source.domain, true), DispatchError::BadOrigin);
         assert_noop!(Bridge::freeze_client(signed(), source.domain), DispatchError::BadOrigin);
         assert_noop!(
             Bridge::create_client(signed(), keccak(b"a"), CMT1, genesis, DRIFT, STALENESS),
@@ -523,9 +538,11 @@ fn only_governance_halts_freezes_and_trusts() {
             Bridge::update_client(OriginTrait::none(), source.domain, packed(&proof)),
             DispatchError::BadOrigin
         );
-        assert_ok!(Bridge::set_halted(root(), true));
+        assert_ok!(Bridge::set_halted(root(), source.domain, true));
         assert_noop!(deliver(&source, vec![source.delivery(0)]), refused(Code::Halted));
-        assert_ok!(Bridge::set_halted(root(), false));
+        assert_ok!(Bridge::set_halted(root(), source.domain, false));
+        assert_ok!(Bridge::set_halted(root(), keccak(b"another link"), true));
+        assert_ok!(deliver(&source, vec![source.delivery(0)]));
         assert_ok!(Bridge::freeze_client(root(), source.domain));
         assert_noop!(deliver(&source, vec![source.delivery(0)]), refused(Code::Frozen));
         assert_noop!(Bridge::freeze_client(root(), source.domain), refused(Code::Frozen));

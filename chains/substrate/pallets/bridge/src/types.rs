@@ -2,6 +2,7 @@
 
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use poft_primitives::{
+    acknowledgement::Fate,
     packet::{Packet, MAX_PAYLOAD},
     verifier::TrustState,
     Code, H256,
@@ -68,4 +69,15 @@ pub struct Delivery {
     pub height: u64,
     /// What became of it.
     pub outcome: Outcome,
+}
+
+/// What a destination said became of a packet.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+pub struct Acknowledged {
+    /// The packet's id.
+    pub packet_id: H256,
+    /// What became of it.
+    pub fate: Fate,
+    /// Who delivered it there.
+    pub carrier: H256,
 }

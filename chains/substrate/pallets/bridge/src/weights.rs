@@ -23,6 +23,10 @@ pub trait WeightInfo {
     fn update(work: Work, bytes: u64) -> Weight;
     /// Checking and recording one packet, without what its application does.
     fn packet(proof_nodes: u64, payload_bytes: u64) -> Weight;
+    /// Telling a source what became of so many packets: one packet in the outbox.
+    fn acknowledge(packets: u64) -> Weight;
+    /// Keeping what an acknowledgement of so many bytes says.
+    fn record_acknowledgement(payload_bytes: u64) -> Weight;
     /// Finding the outbox that packets are proven against, and what else is looked up once a call.
     fn receive() -> Weight;
     /// A call that reads and writes a handful of values.
@@ -50,9 +54,25 @@ impl WeightInfo for () {
         Weight::from_parts(time, 4_000).saturating_add(RocksDbWeight::get().reads_writes(3, 2))
     }
 
+    fn acknowledge(packets: u64) -> Weight {
+        // Id, payload and a leaf of the log are hashed; a packet's part of the payload has 64 bytes.
+        let time = BASE
+            .saturating_add(HASH.saturating_mul(64 + 8))
+            .saturating_add(BYTE.saturating_mul(packets.saturating_mul(64)));
+        // Sending halted, domain, nonce, log; nonce, log, packet.
+        Weight::from_parts(time, 4_000).saturating_add(RocksDbWeight::get().reads_writes(4, 3))
+    }
+
+    fn record_acknowledgement(payload_bytes: u64) -> Weight {
+        // What is known of a packet is two reads away; count, position and entry are written.
+        let fates = payload_bytes / 64;
+        Weight::from_parts(BASE.saturating_add(HASH.saturating_mul(fates)), 4_000)
+            .saturating_add(RocksDbWeight::get().reads_writes(3, 3).saturating_mul(fates))
+    }
+
     fn receive() -> Weight {
-        // Domain, halt, client (twice), sender and nonce; 8 halvings of the ring of 256.
-        Weight::from_parts(BASE, 4_000).saturating_add(RocksDbWeight::get().reads_writes(6 + 8, 1))
+        // Domain, halt, client (three times), two senders and nonce; 8 halvings of the ring of 256.
+        Weight::from_parts(BASE, 4_000).saturating_add(RocksDbWeight::get().reads_writes(8 + 8, 1))
     }
 
     fn fixed() -> Weight {

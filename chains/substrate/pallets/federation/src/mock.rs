@@ -18,7 +18,7 @@ use poft_primitives::{
 use polkadot_sdk::{
     frame_support::{assert_ok, construct_runtime, derive_impl},
     frame_system::{mocking::MockBlock, EnsureRoot},
-    sp_runtime::BuildStorage,
+    sp_runtime::{traits::Convert, BuildStorage},
     *,
 };
 
@@ -47,11 +47,20 @@ impl Schemes for Committees {
     }
 }
 
+pub struct Carrier;
+
+impl Convert<u64, H256> for Carrier {
+    fn convert(account: u64) -> H256 {
+        H256::from_low_u64_be(account)
+    }
+}
+
 impl bridge::Config for Test {
     type Governance = EnsureRoot<u64>;
     type Schemes = Committees;
     type Time = Timestamp;
     type Receiver = Federation;
+    type Carrier = Carrier;
     type WeightInfo = ();
 }
 

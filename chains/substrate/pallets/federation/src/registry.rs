@@ -31,7 +31,7 @@ impl<T: Config> Pallet<T> {
         ensure(set, Code::ZeroValue)?;
         // Not in the twin: this federation is nobody's peer, so an import can never take the place of an own checkpoint.
         ensure(federation != FederationId::<T>::get(), Code::WrongDomain)?;
-        T::Bridge::accept_from(source_domain, endpoint)?;
+        T::Bridge::accept_from(source_domain, Self::endpoint(), endpoint)?;
         let key = (source_domain, federation, task);
         let same = Peers::<T>::get(key).filter(|peer| peer.genesis_checkpoint == genesis_checkpoint);
         let last_round = same.map_or(0, |peer| peer.last_round);

@@ -1,0 +1,20 @@
+//! The verification schemes that a client of the runtime may have: the one list of them.
+//!
+//! A crate of its own, so that a network with other schemes replaces the list and nothing else (README, Adding a scheme).
+
+#![cfg_attr(not(feature = "std"), no_std)]
+#![forbid(unsafe_code)]
+
+use poft_primitives::{
+    committee::CommitteeVerifier,
+    verifier::{FinalityVerifier, Schemes},
+};
+
+/// The list.
+pub struct RuntimeSchemes;
+
+impl Schemes for RuntimeSchemes {
+    fn all() -> &'static [&'static dyn FinalityVerifier] {
+        &[&CommitteeVerifier]
+    }
+}
