@@ -51,8 +51,8 @@ impl CommitteeGenesis {
         let epoch = rest.u64()?;
         let flag = rest.u8()?;
         let n = usize::from(rest.u8()?);
-        ensure(flag <= 1, Code::Malformed)?;
         ensure(n <= MAX_COMMITTEE, Code::Oversize)?;
+        ensure(flag <= 1, Code::Malformed)?;
         let members = rest.addresses(n)?;
         rest.finish()?;
         Ok(Self { epoch, members, small_committee: flag == 1 })

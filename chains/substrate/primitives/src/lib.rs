@@ -12,6 +12,7 @@
 //! | [`checkpoint`] | checkpoints and the payload that announces one | `poft/protocol/checkpoint.py`, `Checkpoints.sol` |
 //! | [`signature`] | secp256k1 recovery under the protocol's rules | `poft/protocol/signatures.py`, `Signatures.sol` |
 //! | [`finality`], [`verifier`], [`committee`] | finality statements, the plug-in point, scheme CMT1 | `poft/verification/`, `CommitteeVerifier.sol` |
+//! | `harness` | a scheme behind a pipe, for the conformance kit (feature `std`) | `poft/conformance/frames.py` |
 //! | [`statements`] | what participants sign | `poft/protocol/statements.py`, `Statements.sol` |
 //!
 //! Nothing here panics on input, reads storage or knows the time. Lists arrive as `Vec` and are refused by name
@@ -29,6 +30,8 @@ pub mod code;
 pub mod committee;
 pub mod domain;
 pub mod finality;
+#[cfg(feature = "std")]
+pub mod harness;
 pub mod log;
 pub mod packed;
 pub mod packet;
