@@ -36,8 +36,16 @@ CONTRACTS = (
 )
 """In the order of deployment."""
 
+VERIFIERS = {b"CMT1": "CommitteeVerifier"}
+"""Schemes whose verifier is one of these contracts."""
+
 ARTIFACTS = Path(__file__).parent / "artifacts.json"
 """Written by `artifacts.py`."""
+
+
+def verifier_key(scheme: bytes) -> str:
+    """Key in a deployment under which the address of a scheme's verifier stands: `verifier-ABC1` for a plug-in's."""
+    return VERIFIERS.get(scheme) or f"verifier-{scheme.decode('ascii', 'replace')}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ from poft.protocol.statements import Membership, Signed, Update, Verdict, Vote
 from poft.verification.api import Finalised, TrustState
 from poft.verification.receive import PacketProof
 
-from .abi import CONTRACTS, artifact
+from .abi import CONTRACTS, artifact, verifier_key
 from .deploy import FIRST_BLOCK, chain_domain
 from .evidence import agreed_evidence
 from .history import History, ledger_bytes
@@ -126,7 +126,7 @@ class EvmChain:
     def client(self, source_domain: bytes) -> ClientStatus:
         try:
             state, generation, frozen = self._read("LightClient", "clientState", source_domain)
-            _, max_age, max_drift = self._read("LightClient", "clientConfig", source_domain)
+            verifier, max_age, max_drift = self._read("LightClient", "clientConfig", source_domain)
         except Rejected as rejected:
             if rejected.code is Code.Uninitialised:
                 raise Refused(Code.Uninitialised, "client", f"none of 0x{source_domain.hex()}") from rejected
@@ -135,7 +135,7 @@ class EvmChain:
             tuple[int, int, int, int, bytes, bytes, bool], state
         )
         return ClientStatus(
-            typed(bytes, self._read("CommitteeVerifier", "scheme")[0]),
+            self._scheme(typed(str, verifier)),
             TrustState(epoch, authority, height, timestamp, size, root, small),
             typed(int, generation),
             typed(bool, frozen),
@@ -179,9 +179,15 @@ class EvmChain:
         return self._send("LightClient", "recover", source_domain, self._verifier(scheme), genesis)
 
     def _verifier(self, scheme: bytes) -> str:
-        if scheme != b"CMT1":
+        placed = self._spec.deployment.get(verifier_key(scheme))
+        if placed is None:
             raise Rejected(f"{self._spec.name}: no verifier of {scheme!r} is deployed", Code.UnknownScheme)
-        return self._spec.deployment["CommitteeVerifier"]
+        return placed
+
+    def _scheme(self, verifier: str) -> bytes:
+        """What the verifier contract at this address says it is; the interface is every scheme's."""
+        interface = artifact("CommitteeVerifier")
+        return typed(bytes, interface.result("scheme", self._rpc.call(verifier, interface.call("scheme")))[0])
 
     def set_peer(self, peer: Peer) -> Receipt:
         return self._send(

@@ -1,4 +1,4 @@
-"""The conformance kit: what a scheme's author describes, and the attacks that every scheme then meets (docs/plugins.md)."""
+"""The conformance kit: what a scheme's author describes, and the attacks that every scheme meets (docs/plugins.md)."""
 
 from poft.conformance.plugin import Contract as Contract
 from poft.conformance.plugin import Crate as Crate

@@ -1,8 +1,8 @@
 """The attacks that every scheme meets, and the honest proofs that it has to take (docs/protocol.md sections 8 and 11).
 
 Each list is a subject: genesis, updates, the authority, evidence of misbehaviour, encodings. A case's name says what is
-tried; nothing in it depends on the scheme. The client of the story has accepted two blocks unless a case says otherwise,
-so that there is a height, a time and a log to contradict.
+tried; nothing in it depends on the scheme. The client of the story has accepted two blocks unless a case says
+otherwise, so that there is a height, a time and a log to contradict.
 """
 
 from __future__ import annotations
@@ -150,9 +150,7 @@ def of_histories(world: World) -> Iterator[Case]:
     swapped = replace(third, consistency=third.consistency[::-1])
     yield refused("history with its nodes reversed", verify(two, prove(swapped)), Code.InconsistentLog)
     jump = replace(third, consistency=nodes(SIZES[0], SIZES[2]))
-    yield refused(
-        "history from another size", verify(two, prove(jump)), Code.ProofLength, Code.InconsistentLog
-    )
+    yield refused("history from another size", verify(two, prove(jump)), Code.ProofLength, Code.InconsistentLog)
     grown = replace(third, outbox_size=U64_MAX)
     yield refused("a log of 2^64-1 packets", verify(two, prove(grown)), Code.ProofLength, Code.InconsistentLog)
 
@@ -176,16 +174,14 @@ def of_epochs(world: World) -> Iterator[Case]:
     yield taken(
         "the next authority after the hand-over", verify(handed, following.prove(later)), world.after(handed, later)
     )
-    yield refused("the old authority after the hand-over", verify(handed, source.prove(replace(later, epoch=epoch))), *wrong)
     yield refused(
-        "the old authority in the new epoch", verify(handed, source.prove(later)), AUTHORITY
+        "the old authority after the hand-over", verify(handed, source.prove(replace(later, epoch=epoch))), *wrong
     )
+    yield refused("the old authority in the new epoch", verify(handed, source.prove(later)), AUTHORITY)
     yield refused("the hand-over again", verify(handed, proof), *wrong)
     early = replace(third, epoch=epoch + 1)
     yield refused("the next authority too early", verify(two, following.prove(early)), AUTHORITY)
-    yield refused(
-        "the next authority in the old epoch", verify(two, following.prove(third)), AUTHORITY
-    )
+    yield refused("the next authority in the old epoch", verify(two, following.prove(third)), AUTHORITY)
     ends = begin(world.subject, source.genesis(U64_MAX))
     final = replace(world.claims[0], epoch=U64_MAX)
     yield taken("an update in the last epoch", verify(ends, source.prove(final)), world.after(ends, final))
@@ -253,7 +249,9 @@ def of_evidence(world: World) -> Iterator[Case]:
     yield refused("evidence: the first half without a quorum", evidence(weak, honest), _SHORT)
     foreign = source.prove(replace(third, fork=1), domain=world.stranger.domain)
     yield refused("evidence: a half about another chain", evidence(honest, foreign), SIGNATURE)
-    yield refused("evidence: both halves about another chain", evidence(honest, fork, domain=world.stranger.domain), SIGNATURE)
+    yield refused(
+        "evidence: both halves about another chain", evidence(honest, fork, domain=world.stranger.domain), SIGNATURE
+    )
     strangers = world.stranger.prove(replace(third, fork=1), domain=source.domain)
     yield refused("evidence: a half by strangers", evidence(honest, strangers), AUTHORITY)
     ahead = source.prove(replace(third, epoch=third.epoch + 1, fork=1))
@@ -271,7 +269,10 @@ def of_encodings(world: World, depth: Depth) -> Iterator[Case]:
     """Every byte of a proof means something, and a decoder refuses whatever is not a proof."""
     source, verify = world.source, world.verify
     one, two = world.states[1], world.states[2]
-    for name, state, claim in (("update", one, world.claims[1]), ("hand-over", two, replace(world.claims[2], hand_over=True))):
+    for name, state, claim in (
+        ("update", one, world.claims[1]),
+        ("hand-over", two, replace(world.claims[2], hand_over=True)),
+    ):
         proof, result = source.prove(claim), world.after(state, claim)
         for length in spread(len(proof), depth.cuts):
             yield refused(f"{name}: cut to {length} bytes", verify(state, proof[:length]), DECODING)
@@ -289,7 +290,9 @@ def of_encodings(world: World, depth: Depth) -> Iterator[Case]:
     yield taken("the epoch of a proof", EpochOf(proof), world.claims[1].epoch)
     late = source.prove(replace(world.claims[1], epoch=U64_MAX))
     yield taken("the epoch of a proof of the last epoch", EpochOf(late), U64_MAX)
-    yield taken("the epoch of a proof that nobody signed", EpochOf(source.prove(world.claims[1], 0)), world.claims[1].epoch)
+    yield taken(
+        "the epoch of a proof that nobody signed", EpochOf(source.prove(world.claims[1], 0)), world.claims[1].epoch
+    )
     yield refused("the epoch of nothing", EpochOf(b""), DECODING)
     yield refused("the epoch of a proof cut short", EpochOf(proof[:-1]), DECODING)
     yield refused("the epoch of a proof with a trailing byte", EpochOf(proof + b"\0"), DECODING)
@@ -303,7 +306,7 @@ def of_the_scheme(world: World) -> Iterator[Case]:
 
 
 def _fresh(begun: TrustState, epoch: int) -> TrustState:
-    """The state of a new client: authority and devnet flag are the scheme's to say, all else is the same for every one."""
+    """The state of a new client: authority and devnet flag are the scheme's to say, the rest is the same for all."""
     return replace(NOTHING, epoch=epoch, authority=begun.authority, small_committee=begun.small_committee)
 
 

@@ -118,10 +118,7 @@ def _result(question: Question, data: bytes) -> Result:
 def _verify(question: Verify) -> bytes:
     limits: Limits = question.limits
     return (
-        question.source_domain
-        + _packed(question.state)
-        + _LIMITS.pack(limits.now, limits.max_drift)
-        + question.proof
+        question.source_domain + _packed(question.state) + _LIMITS.pack(limits.now, limits.max_drift) + question.proof
     )
 
 

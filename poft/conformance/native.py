@@ -1,7 +1,7 @@
 """A scheme's Rust half as a process: its crate's harness is built when the check begins, then fed with frames.
 
-The profile is cargo's `dev`, whose arithmetic checks for overflow: a number that wraps must not pass silently. Times come
-from a release build of the same harness.
+The profile is cargo's `dev`, whose arithmetic checks for overflow: a number that wraps must not pass silently. Times
+come from a release build of the same harness, where one is asked for.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The description of a plug-in that `poft plugin check` works from; entry-point group `poft.conformance`, name = scheme.
+"""The description of a plug-in for `poft plugin check`; entry-point group `poft.conformance`, named by scheme.
 
     [project.entry-points."poft.verifiers"]
     ABC1 = "poft_abc1.scheme:Verifier"
@@ -41,7 +41,7 @@ class Contract:
 
 @dataclass(frozen=True, slots=True)
 class Crate:
-    """A Rust crate whose example `harness` ends in `poft_primitives::harness::serve(&verifier)`; built before the check."""
+    """A Rust crate whose example `harness` calls `poft_primitives::harness::serve(&verifier)`; it is built first."""
 
     manifest: Path
     harness: str = "harness"

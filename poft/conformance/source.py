@@ -52,7 +52,7 @@ class Forgery:
 
 
 class HonestSource(Protocol):
-    """A source chain of the scheme: `Plugin.source(members, seed)` makes one, with the same keys for the same arguments.
+    """A source chain of the scheme, from `Plugin.source(members, seed)`: the same keys for the same arguments.
 
     No method refuses a claim: numbers up to 2^64-1, epochs that nobody is in and hashes of nothing are all encoded
     and signed. Where a hand-over would leave the last epoch, any next epoch may be named.

@@ -108,4 +108,17 @@ def nodes(before: int, size: int, leaves: tuple[bytes, ...] = LEAVES) -> tuple[b
 NOTHING = TrustState(0, ZERO32, 0, 0, 0, EMPTY_ROOT)
 """What a host has for a source that it does not follow."""
 
-__all__ = ["DRIFT", "HEIGHTS", "LEAVES", "NOTHING", "NOW", "REWRITTEN", "SIZES", "TIMES", "World", "begin", "found", "nodes"]
+__all__ = [
+    "DRIFT",
+    "HEIGHTS",
+    "LEAVES",
+    "NOTHING",
+    "NOW",
+    "REWRITTEN",
+    "SIZES",
+    "TIMES",
+    "World",
+    "begin",
+    "found",
+    "nodes",
+]
