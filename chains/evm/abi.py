@@ -28,24 +28,39 @@ from .rpc import Json, Object, quantity, read_bytes
 CONTRACTS = (
     "Authority",
     "Outbox",
-    "CommitteeVerifier",
     "LightClient",
     "Inbox",
     "CheckpointRegistry",
     "Federation",
 )
-"""In the order of deployment."""
+"""In the order of deployment; each stands under its name in a deployment."""
 
-VERIFIERS = {b"CMT1": "CommitteeVerifier"}
-"""Schemes whose verifier is one of these contracts."""
 
-ARTIFACTS = Path(__file__).parent / "artifacts.json"
-"""Written by `artifacts.py`."""
+@dataclass(frozen=True, slots=True)
+class Verifier:
+    """The contract that verifies a scheme.
+
+    `inner` are schemes that come before it in the table and whose verifiers its constructor takes: one by one, or as an
+    array when it is `composed` of any number of them.
+    """
+
+    scheme: bytes
+    contract: str
+    inner: tuple[bytes, ...] = ()
+    composed: bool = False
+
+
+VERIFIERS = (Verifier(b"CMT1", "CommitteeVerifier"),)
+"""Every scheme of this project, in the order of deployment."""
 
 
 def verifier_key(scheme: bytes) -> str:
-    """Key in a deployment under which the address of a scheme's verifier stands: `verifier-ABC1` for a plug-in's."""
-    return VERIFIERS.get(scheme) or f"verifier-{scheme.decode('ascii', 'replace')}"
+    """Where a deployment has the address of a scheme's verifier, a plug-in's as well: `verifier-CMT1`."""
+    return f"verifier-{scheme.decode('ascii', 'replace')}"
+
+
+ARTIFACTS = Path(__file__).parent / "artifacts.json"
+"""Written by `artifacts.py`."""
 
 
 @dataclass(frozen=True, slots=True)

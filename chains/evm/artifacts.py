@@ -18,7 +18,7 @@ from pathlib import Path
 
 from poft.protocol.errors import ArtifactError, ConfigError
 
-from .abi import ARTIFACTS, CONTRACTS, stored_digest
+from .abi import ARTIFACTS, CONTRACTS, VERIFIERS, stored_digest
 from .rpc import Json
 
 HERE = Path(__file__).parent
@@ -51,7 +51,7 @@ def build() -> None:
     if built.returncode:
         raise ConfigError(f"forge build failed:\n{built.stdout}{built.stderr}", "Correct the contracts")
     contracts = {}
-    for name in CONTRACTS:
+    for name in (*CONTRACTS, *(verifier.contract for verifier in VERIFIERS)):
         output = json.loads((HERE / "out" / f"{name}.sol" / f"{name}.json").read_text(encoding="utf-8"))
         contracts[name] = {"abi": _compact(output["abi"]), "bytecode": output["bytecode"]["object"]}
     if source_digest() != digest:

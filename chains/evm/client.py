@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from poft.chain import (
+    Acknowledged,
     ChainSpec,
     CheckpointRecord,
     ClientStatus,
@@ -32,7 +33,7 @@ from poft.protocol.statements import Membership, Signed, Update, Verdict, Vote
 from poft.verification.api import Finalised, TrustState
 from poft.verification.receive import PacketProof
 
-from .abi import CONTRACTS, artifact, verifier_key
+from .abi import CONTRACTS, VERIFIERS, artifact, verifier_key
 from .deploy import FIRST_BLOCK, chain_domain
 from .evidence import agreed_evidence
 from .history import History, ledger_bytes
@@ -158,6 +159,12 @@ class EvmChain:
     ) -> Receipt:
         return self._send("Inbox", "deliver", source_domain, proof or b"", outbox_size, packet_tuples(packets))
 
+    def halted(self, source_domain: bytes) -> bool:
+        return typed(bool, self._read("Inbox", "linkState", source_domain)[1])
+
+    def acknowledgements(self, destination_domain: bytes) -> list[Acknowledged]:
+        return self._history.acknowledgements(destination_domain)
+
     def outcomes(self, source_domain: bytes) -> list[Outcome]:
         return self._history.outcomes(source_domain)
 
@@ -178,16 +185,14 @@ class EvmChain:
     def recover_client(self, source_domain: bytes, scheme: bytes, genesis: bytes) -> Receipt:
         return self._send("LightClient", "recover", source_domain, self._verifier(scheme), genesis)
 
-    def _verifier(self, scheme: bytes) -> str:
-        placed = self._spec.deployment.get(verifier_key(scheme))
-        if placed is None:
-            raise Rejected(f"{self._spec.name}: no verifier of {scheme!r} is deployed", Code.UnknownScheme)
-        return placed
+    def freeze_client(self, source_domain: bytes) -> Receipt:
+        return self._send("LightClient", "freeze", source_domain)
 
-    def _scheme(self, verifier: str) -> bytes:
-        """What the verifier contract at this address says it is; the interface is every scheme's."""
-        interface = artifact("CommitteeVerifier")
-        return typed(bytes, interface.result("scheme", self._rpc.call(verifier, interface.call("scheme")))[0])
+    def set_halted(self, source_domain: bytes, halted: bool) -> Receipt:
+        return self._send("Inbox", "setHalted", source_domain, halted)
+
+    def set_acknowledgements(self, source_domain: bytes, inbox: bytes) -> Receipt:
+        return self._send("Inbox", "setAcknowledgements", source_domain, inbox)
 
     def set_peer(self, peer: Peer) -> Receipt:
         return self._send(
@@ -287,6 +292,20 @@ class EvmChain:
 
     def ledger_bytes(self, receipts: Sequence[Receipt]) -> int:
         return sum(ledger_bytes(self._rpc, receipt.transaction, receipt.sent_bytes) for receipt in receipts)
+
+    # Verifiers
+
+    def _verifier(self, scheme: bytes) -> str:
+        """Address of the contract that verifies a scheme here."""
+        placed = self._spec.deployment.get(verifier_key(scheme))
+        if placed is None:
+            raise Rejected(f"{self._spec.name}: no verifier of {scheme!r} is deployed", Code.UnknownScheme)
+        return placed
+
+    def _scheme(self, verifier: str) -> bytes:
+        """What the verifier contract at this address calls itself: all have one interface."""
+        interface = artifact(VERIFIERS[0].contract)
+        return typed(bytes, interface.result("scheme", self._rpc.call(verifier, interface.call("scheme")))[0])
 
     # One contract
 

@@ -15,7 +15,7 @@ from poft.chain import ChainSpec
 from poft.protocol.domain import evm_domain
 from poft.protocol.errors import Code, Refused, Unreachable
 
-from .abi import artifact
+from .abi import VERIFIERS, artifact, verifier_key
 from .rpc import Rpc, read_bytes
 from .sending import Payer
 
@@ -50,30 +50,42 @@ def deploy(spec: ChainSpec) -> ChainSpec:
     payer = Payer(rpc, spec.key)
     placed: dict[str, str] = {}
 
-    def create(name: str, *arguments: object) -> str:
+    def create(name: str, *arguments: object, key: str = "") -> str:
         mined = payer.send(None, artifact(name).creation(*arguments))
         placed.setdefault(FIRST_BLOCK, hex(mined.receipt.height))
-        placed[name] = to_checksum_address(str(mined.record["contractAddress"]))
-        return placed[name]
+        created = to_checksum_address(str(mined.record["contractAddress"]))
+        placed[key or name] = created
+        return created
 
     authority = create("Authority", payer.address)
     outbox = create("Outbox", authority, read_bytes(genesis["hash"]))
-    create("CommitteeVerifier")
+    for verifier in VERIFIERS:
+        inner = [placed[verifier_key(scheme)] for scheme in verifier.inner]
+        arguments = (inner,) if verifier.composed else inner
+        create(verifier.contract, *arguments, key=verifier_key(verifier.scheme))
     light_client = create("LightClient", authority, outbox)
-    inbox = create("Inbox", authority, light_client)
+    inbox = create("Inbox", authority, light_client, outbox)
     registry = create("CheckpointRegistry", authority, outbox, inbox)
     federation = create("Federation", authority, registry, spec.name)
-    _give(payer, authority, outbox, "Outbox", ("send",), SENDER, registry)
-    _give(payer, authority, registry, "CheckpointRegistry", ("declareTask", "exportCheckpoint"), EXPORTER, federation)
+    exports = ("declareTask", "exportCheckpoint")
+    _give(payer, authority, outbox, "Outbox", ("send",), SENDER, (registry, inbox))
+    _give(payer, authority, registry, "CheckpointRegistry", exports, EXPORTER, (federation,))
     rpc.close()
     return replace(spec, domain=domain, deployment=placed)
 
 
 def _give(
-    payer: Payer, authority: str, target: str, contract: str, functions: tuple[str, ...], role: int, holder: str
+    payer: Payer,
+    authority: str,
+    target: str,
+    contract: str,
+    functions: tuple[str, ...],
+    role: int,
+    holders: tuple[str, ...],
 ) -> None:
-    """Makes `holder` the one who may call these functions of `target`."""
+    """Makes `holders` those who may call these functions of `target`."""
     manager = artifact("Authority")
     selectors = [artifact(contract).selector(function) for function in functions]
     payer.send(authority, manager.call("setTargetFunctionRole", target, selectors, role))
-    payer.send(authority, manager.call("grantRole", role, to_canonical_address(holder), 0))
+    for holder in holders:
+        payer.send(authority, manager.call("grantRole", role, to_canonical_address(holder), 0))

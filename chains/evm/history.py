@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import cast
 
-from poft.chain import CheckpointRecord, OutboxEntry, Outcome
+from poft.chain import Acknowledged, CheckpointRecord, OutboxEntry, Outcome
+from poft.protocol.acknowledgement import Fate
 from poft.protocol.checkpoint import Checkpoint
 from poft.protocol.errors import Rejected, Unreachable
 from poft.protocol.hashing import word_uint
@@ -27,9 +28,6 @@ SETTLED = 64
 
 SKIPPED = "skipped by governance"
 """`Outcome.failure` of a nonce that `Inbox.skip` consumed."""
-
-_APPLIED, _FAILED, _EXPIRED = 0, 1, 2
-"""`Outcome` in Inbox.sol."""
 
 Topic = bytes | None
 
@@ -94,14 +92,14 @@ class History:
         outcomes = []
         for log in self.events("Inbox", "PacketReceived", None, source):
             packet_id, outcome = typed(bytes, log.arguments["packetId"]), log.arguments["outcome"]
-            failed = outcome == _FAILED and packet_id not in retried
+            failed = outcome == Fate.FAILED and packet_id not in retried
             outcomes.append(
                 Outcome(
                     packet_id,
                     typed(int, log.arguments["nonce"]),
                     log.height,
-                    dispatched=outcome == _APPLIED or (outcome == _FAILED and not failed),
-                    expired=outcome == _EXPIRED,
+                    dispatched=outcome == Fate.APPLIED or (outcome == Fate.FAILED and not failed),
+                    expired=outcome == Fate.EXPIRED,
                     failure=_reason(typed(bytes, log.arguments["reason"])) if failed else "",
                 )
             )
@@ -110,6 +108,17 @@ class History:
             for log in self.events("Inbox", "PacketSkipped", source)
         ]
         return sorted(outcomes, key=lambda outcome: outcome.nonce)
+
+    def acknowledgements(self, destination: bytes) -> list[Acknowledged]:
+        """What a destination said of packets that were sent to it, in that order."""
+        return [
+            Acknowledged(
+                typed(bytes, log.arguments["packetId"]),
+                Fate(typed(int, log.arguments["outcome"])),
+                typed(bytes, log.arguments["carrier"]),
+            )
+            for log in self.events("Inbox", "PacketAcknowledged", destination)
+        ]
 
     # Checkpoints
 

@@ -84,7 +84,7 @@ class EvmStage:
             if contract is None:
                 yield Stage(spec, replace(spec, key=devnet.account(STRANGER)), None)
                 return
-            address = spec.deployment.get(VERIFIERS.get(scheme, "")) or placed(contract, Payer(rpc, spec.key), spec)
+            address = spec.deployment.get(verifier_key(scheme)) or placed(contract, Payer(rpc, spec.key), spec)
             spec = replace(spec, deployment={**spec.deployment, verifier_key(scheme): address})
             yield Stage(spec, replace(spec, key=devnet.account(STRANGER)), InSolidity(rpc, address))
         finally:
@@ -99,8 +99,9 @@ def placed(contract: Contract, payer: Payer, spec: ChainSpec) -> str:
         ConfigError: the artifact cannot be had.
         Rejected: the constructor refuses.
     """
-    if isinstance(contract.artifact, str) and contract.artifact in spec.deployment:
-        return spec.deployment[contract.artifact]
+    for verifier in VERIFIERS:
+        if contract.artifact == verifier.contract and verifier_key(verifier.scheme) in spec.deployment:
+            return spec.deployment[verifier_key(verifier.scheme)]
     arguments = [
         to_canonical_address(placed(argument, payer, spec)) if isinstance(argument, Contract) else argument
         for argument in contract.arguments

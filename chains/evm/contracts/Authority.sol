@@ -8,7 +8,7 @@ import {AccessManager} from "@openzeppelin/contracts/access/manager/AccessManage
 ///
 /// | function | role | held by |
 /// |---|---|---|
-/// | `Outbox.send` | `SENDER` | CheckpointRegistry |
+/// | `Outbox.send` | `SENDER` | CheckpointRegistry, Inbox |
 /// | `CheckpointRegistry.declareTask`, `exportCheckpoint` | `EXPORTER` | Federation |
 /// | every other `restricted` function | administrator | governance |
 contract Authority is AccessManager {

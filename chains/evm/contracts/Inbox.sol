@@ -3,10 +3,12 @@ pragma solidity 0.8.37;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 import {IPacketReceiver} from "./interfaces/IPacketReceiver.sol";
+import {Acknowledgements, Fate, Outcome} from "./libraries/Acknowledgements.sol";
 import {Domains} from "./libraries/Domains.sol";
 import {MerkleLog} from "./libraries/MerkleLog.sol";
 import {Packet, Packets} from "./libraries/Packets.sol";
 import {LightClient} from "./LightClient.sol";
+import {Outbox} from "./Outbox.sol";
 import {Code, Refused} from "./types/Code.sol";
 
 /// A packet as it is delivered: its payload, and where it stands in the source's outbox.
@@ -17,24 +19,22 @@ struct PacketProof {
     bytes32[] proof;
 }
 
-/// What became of a packet: the application took it, it failed there and may be retried, or it came too late.
-enum Outcome {
-    Applied,
-    Failed,
-    Expired
-}
-
-/// Receives packets from other chains, in the order of docs/protocol.md section 9.
+/// Receives packets from other chains, in the order of docs/protocol.md section 9, and tells them what became of each
+/// where governance wants that: it is sender and receiver of acknowledgements, which come in by `onPacket` like what any
+/// application takes.
 ///
 /// - `deliver`: anyone, all or nothing. A batch is verified whole before any application sees a packet of it, and
 ///   every state is written before a call out, so that a re-entrant application finds nothing half done.
 /// - `acceptFrom`: an application, about itself: the one sender on a source whose packets it takes.
 /// - `retry`: anyone, for a packet whose application failed under the client's present generation.
-/// - `setHalted`, `skip`: governance.
-contract Inbox is AccessManaged {
+/// - `onPacket`: this contract, about acknowledgements.
+/// - `setHalted`, `skip`, `setAcknowledgements`: governance.
+contract Inbox is AccessManaged, IPacketReceiver {
     /// What an application gets, no more and no less, so that a carrier cannot starve it: a checkpoint with 8 parents
     /// needs 75,000.
     uint256 public constant APPLICATION_GAS = 400_000;
+    /// What an acknowledgement gets: one of 32 packets, all new, needs 900,000.
+    uint256 public constant ACKNOWLEDGEMENT_GAS = 1_200_000;
     /// Bytes of an application's failure that are kept in the event.
     uint256 public constant MAX_REASON = 256;
 
@@ -43,29 +43,50 @@ contract Inbox is AccessManaged {
     struct Link {
         uint64 nextNonce;
         bool halted;
+        /// Packets of this source are acknowledged.
+        bool acknowledged;
+    }
+
+    /// What a peer said of a packet that was sent to it.
+    struct Told {
+        /// The outcome, counted from 1; 0 = nothing was said.
+        uint8 outcome;
+        /// The acknowledgement's nonce, under which its carrier stands.
+        uint64 nonce;
     }
 
     /// This chain's domain.
     bytes32 public immutable domain;
     LightClient public immutable lightClient;
+    Outbox public immutable outbox;
 
     mapping(bytes32 source => Link) private _links;
     mapping(bytes32 source => mapping(bytes32 receiver => bytes32 sender)) private _senders;
     /// Generation of the client that proved a packet whose application failed, counted from 1; 0 = nothing to retry.
     mapping(bytes32 packetId => uint256) private _failedIn;
+    mapping(bytes32 source => mapping(bytes32 packetId => Told)) private _told;
+    /// Who carried the packets that an acknowledgement is about: one slot for all of them.
+    mapping(bytes32 source => mapping(uint64 nonce => bytes32 carrier)) private _carriers;
 
     event PacketReceived(bytes32 indexed packetId, bytes32 indexed source, uint64 nonce, Outcome outcome, bytes reason);
     event PacketRetried(bytes32 indexed packetId);
     event PacketSkipped(bytes32 indexed source, uint64 nonce);
     event SenderAccepted(bytes32 indexed source, bytes32 indexed receiver, bytes32 sender);
     event LinkHalted(bytes32 indexed source, bool halted);
+    event AcknowledgementsSet(bytes32 indexed source, bytes32 peerInbox);
+    event PacketAcknowledged(bytes32 indexed source, bytes32 indexed packetId, Outcome outcome, bytes32 carrier);
 
     /// The transaction carries too little gas to give an application its `APPLICATION_GAS`.
     error GasBelowFloor();
 
-    constructor(address authority, LightClient client) AccessManaged(authority) {
-        require(authority != address(0) && address(client) != address(0), Refused(Code.ZeroValue));
+    constructor(address authority, LightClient client, Outbox outbox_) AccessManaged(authority) {
+        require(
+            authority != address(0) && address(client) != address(0) && address(outbox_) != address(0),
+            Refused(Code.ZeroValue)
+        );
+        require(client.domain() == outbox_.domain(), Refused(Code.WrongDomain));
         lightClient = client;
+        outbox = outbox_;
         domain = client.domain();
     }
 
@@ -74,7 +95,7 @@ contract Inbox is AccessManaged {
         external
     {
         // 1. Halted or frozen? 2. Size bounds. 3. The finalised outbox is known and fresh.
-        Link storage link = _links[source];
+        Link memory link = _links[source];
         require(!link.halted, Refused(Code.Halted));
         if (!_withinBounds(packets)) {
             lightClient.requireActive(source);
@@ -90,11 +111,16 @@ contract Inbox is AccessManaged {
             next = _following(next);
         }
         link.nextNonce = next;
+        _links[source] = link;
         // 11. Dispatch in isolation. 12. Event with the outcome.
+        uint256 failed = 0;
         for (uint256 i = 0; i < packets.length; ++i) {
             PacketProof calldata delivered = packets[i];
-            if (due[i] != 0) _dispatch(due[i], delivered.packet, delivered.payload);
+            if (due[i] == 0) continue;
+            if (!_dispatch(due[i], delivered.packet, delivered.payload)) failed |= 1 << i;
         }
+        // 13. The source learns of it.
+        if (link.acknowledged) _acknowledge(source, packets, due, failed);
     }
 
     /// Hands a packet whose application failed to it once more, with all the gas that the caller brings; reverts as
@@ -112,6 +138,28 @@ contract Inbox is AccessManaged {
         delete _failedIn[packetId];
         emit PacketRetried(packetId);
         IPacketReceiver(_account(packet.receiver)).onPacket(packetId, packet, payload);
+        if (packet.kind == Packets.KIND_CHECKPOINT && _links[packet.sourceDomain].acknowledged) {
+            Fate[] memory fates = new Fate[](1);
+            fates[0] = Fate(packetId, Outcome.Applied);
+            _tell(packet.sourceDomain, fates);
+        }
+    }
+
+    /// Takes an acknowledgement: what a peer says of packets that were sent to it. That it may speak for its chain alone
+    /// follows from where it is stored. An application that once took a packet has taken it.
+    function onPacket(bytes32, Packet calldata packet, bytes calldata payload) external {
+        require(msg.sender == address(this), Refused(Code.Unauthorised));
+        (bytes32 carrier, Fate[] calldata fates) = Acknowledgements.decode(payload);
+        bytes32 source = packet.sourceDomain;
+        uint64 nonce = packet.nonce;
+        _carriers[source][nonce] = carrier;
+        for (uint256 i = 0; i < fates.length; ++i) {
+            (bytes32 packetId, Outcome outcome) = (fates[i].packetId, fates[i].outcome);
+            Told storage told = _told[source][packetId];
+            if (told.outcome == 1 + uint8(Outcome.Applied)) continue;
+            (told.outcome, told.nonce) = (1 + uint8(outcome), nonce);
+            emit PacketAcknowledged(source, packetId, outcome, carrier);
+        }
     }
 
     /// The caller, an application, takes packets of this sender on this source, and of no other there. Zero: of none.
@@ -125,6 +173,17 @@ contract Inbox is AccessManaged {
     function setHalted(bytes32 source, bool halted) external restricted {
         _links[source].halted = halted;
         emit LinkHalted(source, halted);
+    }
+
+    /// From now on this inbox tells that of the source what became of its packets, and takes what that one tells. Zero:
+    /// neither. Set it on both sides before packets flow: a chain where it is not set refuses acknowledgements, and what
+    /// follows them waits.
+    function setAcknowledgements(bytes32 source, bytes32 peerInbox) external restricted {
+        require(source != 0, Refused(Code.ZeroValue));
+        require(source != domain, Refused(Code.WrongDomain));
+        _links[source].acknowledged = peerInbox != 0;
+        _senders[source][Domains.endpoint(address(this))] = peerInbox;
+        emit AcknowledgementsSet(source, peerInbox);
     }
 
     /// Consumes the next nonce of a source without effect: for a packet that no receiver here takes, which would block
@@ -149,6 +208,17 @@ contract Inbox is AccessManaged {
     /// Whether this packet's application failed and was not retried since.
     function hasFailed(bytes32 packetId) external view returns (bool) {
         return _failedIn[packetId] != 0;
+    }
+
+    /// What the destination said of a packet, and who carried it there; `known` is false while it has said nothing.
+    function acknowledgementOf(bytes32 destination, bytes32 packetId)
+        external
+        view
+        returns (bool known, Outcome outcome, bytes32 carrier)
+    {
+        Told storage told = _told[destination][packetId];
+        if (told.outcome == 0) return (false, Outcome.Applied, 0);
+        return (true, Outcome(told.outcome - 1), _carriers[destination][told.nonce]);
     }
 
     function _withinBounds(PacketProof[] calldata packets) private pure returns (bool) {
@@ -176,11 +246,14 @@ contract Inbox is AccessManaged {
         Packet calldata packet = delivered.packet;
         // 4. Version, kind, domains, receiver, the source's registered sender.
         require(packet.version == Packets.VERSION, Refused(Code.WrongVersion));
-        require(packet.kind == Packets.KIND_CHECKPOINT, Refused(Code.WrongKind));
+        bool acknowledges = packet.kind == Packets.KIND_ACKNOWLEDGEMENT;
+        require(acknowledges || packet.kind == Packets.KIND_CHECKPOINT, Refused(Code.WrongKind));
         require(packet.sourceDomain == source, Refused(Code.WrongSource));
         require(packet.destDomain == domain, Refused(Code.WrongDestination));
         bytes32 sender = _senders[source][packet.receiver];
-        require(sender != 0, Refused(Code.WrongReceiver));
+        // Acknowledgements go to this contract, and nothing else does.
+        bool toThis = packet.receiver == Domains.endpoint(address(this));
+        require(sender != 0 && toThis == acknowledges, Refused(Code.WrongReceiver));
         require(packet.sender == sender, Refused(Code.WrongSender));
         // 5. The next nonce.
         require(packet.nonce >= next, Refused(Code.NonceReplayed));
@@ -197,17 +270,31 @@ contract Inbox is AccessManaged {
         require(keccak256(delivered.payload) == packet.payloadHash, Refused(Code.PayloadMismatch));
     }
 
-    function _dispatch(bytes32 packetId, Packet calldata packet, bytes calldata payload) private {
-        bytes memory data = abi.encodeCall(IPacketReceiver.onPacket, (packetId, packet, payload));
+    function _dispatch(bytes32 packetId, Packet calldata packet, bytes calldata payload)
+        private
+        returns (bool applied)
+    {
         address receiver = _account(packet.receiver);
+        uint256 share = receiver == address(this) ? ACKNOWLEDGEMENT_GAS : APPLICATION_GAS;
         // A call gets at most 63/64 of what is left (EIP-150).
-        require(gasleft() - gasleft() / 64 > APPLICATION_GAS + 5000, GasBelowFloor());
-        bool applied;
+        require(gasleft() - gasleft() / 64 > share + 5000, GasBelowFloor());
+        bytes4 selector = IPacketReceiver.onPacket.selector;
         bytes memory reason;
-        // Solidity's own low-level call copies all return data, which the application chooses and this contract pays.
+        // Solidity's own low-level call copies all return data, which the application chooses and this contract pays; its
+        // encoder moves a packet field by field, which takes 700 gas more.
         assembly ("memory-safe") {
-            applied := call(APPLICATION_GAS, receiver, 0, add(data, 0x20), mload(data), 0, 0)
-            reason := mload(0x40)
+            // abi.encodeCall(IPacketReceiver.onPacket, (packetId, packet, payload)) in memory that stays free.
+            let data := mload(0x40)
+            mstore(data, selector)
+            mstore(add(data, 0x04), packetId)
+            calldatacopy(add(data, 0x24), packet, 0x120)
+            mstore(add(data, 0x144), 0x160)
+            mstore(add(data, 0x164), payload.length)
+            calldatacopy(add(data, 0x184), payload.offset, payload.length)
+            mstore(add(add(data, 0x184), payload.length), 0)
+            let padded := and(add(payload.length, 0x1f), not(0x1f))
+            applied := call(share, receiver, 0, data, add(0x184, padded), 0, 0)
+            reason := data
             let size := 0
             if iszero(applied) {
                 size := returndatasize()
@@ -221,6 +308,32 @@ contract Inbox is AccessManaged {
         emit PacketReceived(
             packetId, packet.sourceDomain, packet.nonce, applied ? Outcome.Applied : Outcome.Failed, reason
         );
+    }
+
+    /// Tells the source what became of the checkpoints in a batch. `failed`: bit i for packet i.
+    function _acknowledge(bytes32 source, PacketProof[] calldata packets, bytes32[] memory due, uint256 failed)
+        private
+    {
+        Fate[] memory fates = new Fate[](packets.length);
+        uint256 count = 0;
+        for (uint256 i = 0; i < packets.length; ++i) {
+            Packet calldata packet = packets[i].packet;
+            if (packet.kind != Packets.KIND_CHECKPOINT) continue;
+            if (due[i] == 0) fates[count++] = Fate(Packets.idOf(packet), Outcome.Expired);
+            else fates[count++] = Fate(due[i], (failed >> i) & 1 == 0 ? Outcome.Applied : Outcome.Failed);
+        }
+        if (count == 0) return;
+        assembly ("memory-safe") {
+            // The rest are acknowledgements, which are not acknowledged.
+            mstore(fates, count)
+        }
+        _tell(source, fates);
+    }
+
+    function _tell(bytes32 source, Fate[] memory fates) private {
+        bytes32 peerInbox = _senders[source][Domains.endpoint(address(this))];
+        bytes memory payload = Acknowledgements.encode(Domains.endpoint(msg.sender), fates);
+        outbox.send(Packets.KIND_ACKNOWLEDGEMENT, source, peerInbox, 0, payload);
     }
 
     /// The client's generation, counted from 1.

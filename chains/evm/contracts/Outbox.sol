@@ -50,7 +50,7 @@ contract Outbox is AccessManaged {
         returns (bytes32 packetId)
     {
         // What no inbox takes would block its link: nonces are dense.
-        require(kind == Packets.KIND_CHECKPOINT, Refused(Code.WrongKind));
+        require(kind == Packets.KIND_CHECKPOINT || kind == Packets.KIND_ACKNOWLEDGEMENT, Refused(Code.WrongKind));
         require(destDomain != 0 && receiver != 0, Refused(Code.ZeroValue));
         require(destDomain != domain, Refused(Code.WrongDestination));
         require(payload.length <= Packets.MAX_PAYLOAD, Refused(Code.Oversize));

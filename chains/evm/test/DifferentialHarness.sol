@@ -9,6 +9,7 @@ import {Packet} from "../contracts/libraries/Packets.sol";
 import {Signatures} from "../contracts/libraries/Signatures.sol";
 import {Membership, Statements, Update, Verdict, Vote} from "../contracts/libraries/Statements.sol";
 import {LightClient} from "../contracts/LightClient.sol";
+import {Outbox} from "../contracts/Outbox.sol";
 import {CommitteeVerifier} from "../contracts/schemes/cmt1/CommitteeVerifier.sol";
 import {Code, Refused} from "../contracts/types/Code.sol";
 
@@ -42,7 +43,7 @@ contract StatedClient {
 contract StatedInbox is Inbox {
     uint256 private constant LINKS_SLOT = 1;
 
-    constructor(StatedClient client) Inbox(address(this), LightClient(address(client))) {}
+    constructor(StatedClient client) Inbox(address(this), LightClient(address(client)), Outbox(address(client))) {}
 
     function state(bytes32 source, uint64 nextNonce) external {
         bytes32 slot = keccak256(abi.encode(source, LINKS_SLOT));

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {Inbox, Outcome, PacketProof} from "../contracts/Inbox.sol";
 import {LightClient} from "../contracts/LightClient.sol";
+import {Outbox} from "../contracts/Outbox.sol";
 import {Vectors} from "./support/Vectors.sol";
 import {Vm} from "./support/Test.sol";
 
@@ -80,7 +81,7 @@ contract InboxVectorsTest is Vectors {
         StatedOutbox stated = new StatedOutbox(
             word(json, world, ".ownDomain"), number64(json, world, ".outboxSize"), word(json, world, ".outboxRoot")
         );
-        inbox = new Inbox(address(this), LightClient(address(stated)));
+        inbox = new Inbox(address(this), LightClient(address(stated)), Outbox(address(stated)));
         bytes32 source = word(json, world, ".sourceDomain");
         bytes32 link = keccak256(abi.encode(source, LINKS_SLOT));
         vm.store(address(inbox), link, bytes32(number(json, world, ".nextNonce")));

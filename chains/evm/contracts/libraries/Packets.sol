@@ -36,7 +36,15 @@ library Packets {
         return keccak256(abi.encode(TYPEHASH, packet));
     }
 
-    function idOf(Packet calldata packet) internal pure returns (bytes32) {
-        return keccak256(abi.encode(TYPEHASH, packet));
+    /// The same of a packet in calldata, whose words are hashed as they stand there: field by field it takes 400 gas more.
+    /// A word outside of its field's type gives an id that no packet has.
+    function idOf(Packet calldata packet) internal pure returns (bytes32 result) {
+        bytes32 typeHash = TYPEHASH;
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore(free, typeHash)
+            calldatacopy(add(free, 0x20), packet, 0x120)
+            result := keccak256(free, 0x140)
+        }
     }
 }

@@ -131,13 +131,14 @@ abstract contract Network is Packing {
         outbox = new Outbox(address(authority), GENESIS_HASH);
         verifier = new CommitteeVerifier();
         lightClient = new LightClient(address(authority), outbox);
-        inbox = new Inbox(address(authority), lightClient);
+        inbox = new Inbox(address(authority), lightClient, outbox);
         registry = new CheckpointRegistry(address(authority), outbox, inbox);
         federation = new Federation(address(authority), registry, "north");
         bytes4[] memory selectors = new bytes4[](1);
         selectors[0] = Outbox.send.selector;
         authority.setTargetFunctionRole(address(outbox), selectors, authority.SENDER());
         authority.grantRole(authority.SENDER(), address(registry), 0);
+        authority.grantRole(authority.SENDER(), address(inbox), 0);
         selectors = new bytes4[](2);
         selectors[0] = CheckpointRegistry.declareTask.selector;
         selectors[1] = CheckpointRegistry.exportCheckpoint.selector;
