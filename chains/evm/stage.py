@@ -43,6 +43,7 @@ from .sending import Payer
 
 _INTERFACE = "CommitteeVerifier"
 """One of the contracts that implement `IFinalityVerifier`: its ABI is the interface's."""
+_ABSENT = "the plug-in describes no contract"
 
 
 class InSolidity:
@@ -82,11 +83,11 @@ class EvmStage:
         try:
             scheme, contract = subject.name.encode(), subject.plugin.contract
             if contract is None:
-                yield Stage(spec, replace(spec, key=devnet.account(STRANGER)), None)
+                yield Stage(spec, replace(spec, key=devnet.account(STRANGER)), None, _ABSENT)
                 return
             address = spec.deployment.get(verifier_key(scheme)) or placed(contract, Payer(rpc, spec.key), spec)
             spec = replace(spec, deployment={**spec.deployment, verifier_key(scheme): address})
-            yield Stage(spec, replace(spec, key=devnet.account(STRANGER)), InSolidity(rpc, address))
+            yield Stage(spec, replace(spec, key=devnet.account(STRANGER)), InSolidity(rpc, address), _ABSENT)
         finally:
             rpc.close()
             devnet.stop(folder)

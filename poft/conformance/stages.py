@@ -22,12 +22,14 @@ STRANGER = "stranger"
 class Stage:
     """A running devnet. `spec` governs it, `stranger` has coins and no rights.
 
-    `verifier` answers questions where this kind of chain can be asked for a verdict without a transaction.
+    `verifier` answers questions where this kind of chain can be asked for a verdict without a transaction. `absent`
+    says why the scheme is not there, for the case that its hosts turn out not to know it.
     """
 
     spec: ChainSpec
     stranger: ChainSpec
     verifier: Implementation | None
+    absent: str
 
 
 class Setting(Protocol):
