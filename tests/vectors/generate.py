@@ -50,6 +50,8 @@ from poft.verification.api import Limits, TrustState
 from poft.verification.receive import Expectation, PacketProof, check_packet
 from poft.verification.schemes.cmt1 import CommitteeGenesis, CommitteeProof, CommitteeVerifier
 
+from . import state_proofs
+
 HERE = Path(__file__).parent
 Json = str | bool | None | list["Json"] | dict[str, "Json"]
 Case = dict[str, Json]
@@ -944,6 +946,11 @@ def acknowledgement_cases() -> Iterator[Case]:
     yield read("33_entries", three[:64] + (33).to_bytes(32, "big") + word)
 
 
+def state_proof_cases() -> Iterator[Case]:
+    for name, question in state_proofs.questions():
+        yield case(name, question, question.answer)
+
+
 FILES: dict[str, Callable[[], Iterator[Case]]] = {
     "log": log_cases,
     "model": model_cases,
@@ -953,6 +960,7 @@ FILES: dict[str, Callable[[], Iterator[Case]]] = {
     "federation": federation_cases,
     "inbox": inbox_cases,
     "acknowledgement": acknowledgement_cases,
+    "state_proof": state_proof_cases,
 }
 
 

@@ -13,6 +13,7 @@
 //! | [`signature`] | secp256k1 recovery under the protocol's rules | `poft/protocol/signatures.py`, `Signatures.sol` |
 //! | [`finality`], [`verifier`], [`committee`] | finality statements, the plug-in point, scheme CMT1 | `poft/verification/`, `CommitteeVerifier.sol` |
 //! | `harness` | a scheme behind a pipe, for the conformance kit (feature `std`) | `poft/conformance/frames.py` |
+//! | [`state_proof`] | what an EVM chain's state holds | `poft/verification/state_proof.py`, `StateProof.sol` |
 //! | [`statements`] | what participants sign | `poft/protocol/statements.py`, `Statements.sol` |
 //!
 //! Nothing here panics on input, reads storage or knows the time. Lists arrive as `Vec` and are refused by name
@@ -37,6 +38,7 @@ pub mod packed;
 pub mod packet;
 pub mod receive;
 pub mod signature;
+pub mod state_proof;
 pub mod statements;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -1,0 +1,617 @@
+"""Vectors of state proofs: honest tries, and every way to lie about one (docs/protocol.md section 11, "State proofs").
+
+Tries are built here from their definition (Yellow Paper, appendix D); `tests/unit/test_state_proof.py` holds their
+roots against py-trie. A forged node is hashed into its parents up to a root of its own: the forger chose that root, so
+hashes alone refuse nothing, and each rule has to stand by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+
+import rlp  # type: ignore[import-untyped]
+
+from poft.protocol.hashing import keccak
+from poft.verification.state_proof import MAX_NODE, StateProof, proven_slot
+
+Rlp = bytes | list["Rlp"]
+"""What RLP encodes: strings, and lists of what it encodes."""
+
+CODE_HASH = keccak(b"poft/vector/code")
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node of a trie: its items, and which of them is the way to the key that the walk is about."""
+
+    items: list[Rlp]
+    way: int
+
+    @property
+    def encoded(self) -> bytes:
+        return encode(self.items)
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """The nodes from a root to a key. Nodes that their parents embed are not listed, as in `eth_getProof`."""
+
+    nodes: tuple[Node, ...]
+
+    @property
+    def root(self) -> bytes:
+        return keccak(self.nodes[0].encoded)
+
+    @property
+    def encoded(self) -> tuple[bytes, ...]:
+        return tuple(node.encoded for node in self.nodes)
+
+    def forged(self, level: int, change: Callable[[list[Rlp]], list[Rlp]]) -> Walk:
+        """The walk in which the items of one node were changed and every hash above follows."""
+        nodes = list(self.nodes)
+        level %= len(nodes)
+        nodes[level] = replace(nodes[level], items=change(list(nodes[level].items)))
+        return Walk(rehashed(nodes, level, keccak(nodes[level].encoded)))
+
+
+def rehashed(nodes: Sequence[Node], level: int, reference: Rlp) -> tuple[Node, ...]:
+    """Nodes whose parents above `level` name what is there now."""
+    found = list(nodes)
+    for at in reversed(range(level)):
+        items = list(found[at].items)
+        items[found[at].way] = reference
+        found[at] = replace(found[at], items=items)
+        reference = keccak(found[at].encoded)
+    return tuple(found)
+
+
+def encode(value: Rlp) -> bytes:
+    return bytes(rlp.encode(value))
+
+
+def number(value: int) -> bytes:
+    return value.to_bytes((value.bit_length() + 7) // 8, "big")
+
+
+def compact(nibbles: str, leaf: bool) -> bytes:
+    """Hex-prefix encoding."""
+    odd = len(nibbles) % 2
+    return bytes.fromhex(f"{2 * leaf + odd:x}" + ("" if odd else "0") + nibbles)
+
+
+def reference(node: list[Rlp]) -> Rlp:
+    """How a parent names a node: by its hash, or by itself when that is shorter."""
+    encoded = encode(node)
+    return node if len(encoded) < 32 else keccak(encoded)
+
+
+def walk(trie: Mapping[bytes, bytes], key: bytes) -> Walk:
+    """The way to `key` in the trie of these values under these 32-byte keys."""
+    _, nodes = _build({k.hex(): v for k, v in trie.items()}, key.hex())
+    first, *rest = nodes
+    return Walk((first, *(node for node in rest if len(node.encoded) >= 32)))
+
+
+def _build(entries: Mapping[str, bytes], key: str | None) -> tuple[list[Rlp], list[Node]]:
+    """The top node, and the nodes to `key` where it is below; keys are what is left of them."""
+    if len(entries) == 1:
+        ((path, value),) = entries.items()
+        leaf: list[Rlp] = [compact(path, True), value]
+        return leaf, [Node(leaf, 1)] if key is not None else []
+    shared = 0
+    first, last = min(entries), max(entries)
+    while first[shared] == last[shared]:
+        shared += 1
+    if shared:
+        child, nodes = _build({k[shared:]: v for k, v in entries.items()}, None if key is None else key[shared:])
+        extension: list[Rlp] = [compact(first[:shared], False), reference(child)]
+        return extension, [Node(extension, 1), *nodes] if key is not None else []
+    branch: list[Rlp] = [b""] * 17
+    below: list[Node] = []
+    for digit in range(16):
+        head = f"{digit:x}"
+        inside = {k[1:]: v for k, v in entries.items() if k[0] == head}
+        if not inside:
+            continue
+        follows = key is not None and key[0] == head
+        child, nodes = _build(inside, key[1:] if key is not None and follows else None)
+        branch[digit] = reference(child)
+        below += nodes
+    return branch, [Node(branch, int(key[0], 16)), *below] if key is not None else []
+
+
+def account_record(storage_root: bytes, nonce: int = 1, balance: int = 10**18) -> bytes:
+    return encode([number(nonce), number(balance), storage_root, CODE_HASH])
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A chain's state as far as one slot of one account is concerned."""
+
+    account: bytes
+    slot: bytes
+    accounts: Walk
+    storage: Walk
+
+    @property
+    def proof(self) -> StateProof:
+        return StateProof(self.accounts.encoded, self.storage.encoded)
+
+    def with_storage(self, storage: Walk) -> World:
+        """The account's storage became this, and the account's record says so."""
+
+        def follow(items: list[Rlp]) -> list[Rlp]:
+            value = items[1]
+            assert isinstance(value, bytes)
+            nonce, balance, _, code = rlp.decode(value)
+            return [items[0], encode([nonce, balance, storage.root, code])]
+
+        return replace(self, storage=storage, accounts=self.accounts.forged(-1, follow))
+
+    def with_record(self, record: bytes) -> World:
+        return replace(self, accounts=self.accounts.forged(-1, lambda items: [items[0], record]))
+
+
+def world(
+    seed: int,
+    accounts: int = 17,
+    slots: int = 9,
+    value: bytes | None = None,
+    near_accounts: Sequence[int] = (),
+    near_slots: Sequence[int] = (),
+    slot: bytes | None = None,
+) -> World:
+    """A world of so many accounts, and slots in the account in question. `near_*`: for each number, one more key that
+    shares so many nibbles with the one in question."""
+    rng = Random(seed)
+    account, slot = rng.randbytes(20), slot or rng.randbytes(32)
+    value = value or rng.randbytes(31) + b"\1"
+    key = keccak(slot)
+    storage = {rng.randbytes(32): encode(number(rng.getrandbits(200) + 1)) for _ in range(slots - 1)}
+    # A sibling that is short enough to be embedded in its parent holds a small number.
+    storage |= {near(key, shared): encode(number(7)) for shared in near_slots}
+    storage[key] = encode(value.lstrip(b"\0"))
+    down = walk(storage, key)
+    top = keccak(account)
+    state = {rng.randbytes(32): account_record(rng.randbytes(32), rng.getrandbits(8)) for _ in range(accounts - 1)}
+    state |= {near(top, shared): account_record(rng.randbytes(32), 0, 0) for shared in near_accounts}
+    state[top] = account_record(down.root)
+    return World(account, slot, walk(state, top), down)
+
+
+def near(key: bytes, shared: int) -> bytes:
+    """A key that differs from this one in the nibble after the shared ones."""
+    nibbles = key.hex()
+    other = f"{int(nibbles[shared], 16) ^ 1:x}"
+    return bytes.fromhex(nibbles[:shared] + other + nibbles[shared + 1 :])
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a case asks: the word in a slot of an account under a state root, by these bytes."""
+
+    state_root: bytes
+    account: bytes
+    slot: bytes
+    proof: bytes
+
+    def answer(self) -> dict[str, bytes]:
+        return {"value": proven_slot(self.state_root, self.account, self.slot, StateProof.decode(self.proof))}
+
+
+Named = tuple[str, Question]
+
+
+def ask(of: World, proof: StateProof | bytes | None = None) -> Question:
+    """The question that this world's proof, or another one, answers."""
+    given = proof if proof is not None else of.proof
+    data = given if isinstance(given, bytes) else packed(given)
+    return Question(of.accounts.root, of.account, of.slot, data)
+
+
+def packed(proof: StateProof) -> bytes:
+    """`StateProof.encode` without its bounds."""
+    return b"".join(
+        bytes([len(nodes)]) + b"".join(len(node).to_bytes(2, "big") + node for node in nodes)
+        for nodes in (proof.account, proof.storage)
+    )
+
+
+def questions() -> Iterator[Named]:
+    """Every case of `state_proof.json` about a proof alone."""
+    yield from _honest()
+    base = world(100, 4, 3)
+    yield from _encodings(base)
+    yield from _nodes(base)
+    yield from _absences(base)
+    for part in ("account", "storage"):
+        yield from _forged_nodes(part)
+        yield from _raw_nodes(part)
+    yield from _records(base)
+    yield from _values(base)
+
+
+def _honest() -> Iterator[Named]:
+    for accounts in (1, 2, 17, 300):
+        for slots in (1, 2, 9, 200):
+            yield f"slot_{accounts}_accounts_{slots}_slots", ask(world(accounts * 1000 + slots, accounts, slots))
+    yield "slot_below_extensions", ask(world(1, 3, 3, near_accounts=[5, 20], near_slots=[7, 33]))
+    yield "slot_beside_embedded_leaf", ask(world(2, near_slots=[56]))
+    yield "slot_beside_embedded_branch", ask(_beside_embedded_branch())
+    yield "slot_at_last_nibble", ask(world(3, near_accounts=[62], near_slots=[62]))
+    yield "slot_at_empty_path", ask(world(4, near_accounts=[63], near_slots=[63]))
+    # A node a nibble but for the last one, which its leaf has: 64 nodes.
+    yield "slot_as_deep_as_can_be", ask(world(5, 1, 1, near_accounts=range(63), near_slots=range(63)))
+    for name, value in (
+        ("one", b"\1"),
+        ("largest_single_byte", b"\x7f"),
+        ("smallest_with_header", b"\x80"),
+        ("a_leading_zero", bytes([0]) + b"\xff" * 31),
+        ("largest", b"\xff" * 32),
+    ):
+        yield f"slot_holds_{name}", ask(world(6, value=value))
+    for name, nonce, balance in (("poor", 0, 0), ("rich", 2**64 - 1, 2**256 - 1)):
+        made = world(7)
+        yield f"slot_of_a_{name}_account", ask(made.with_record(account_record(made.storage.root, nonce, balance)))
+
+
+def _beside_embedded_branch() -> World:
+    """Beside the way lies a branch so short that its parent embeds it: two leaves of one nibble and one byte each."""
+    made = world(8, near_slots=[61])
+
+    def put(items: list[Rlp]) -> list[Rlp]:
+        small: list[Rlp] = [b""] * 17
+        small[3], small[9] = [compact("1", True), b"\5"], [compact("2", True), b"\6"]
+        at = next(i for i, item in enumerate(items) if isinstance(item, list))
+        items[at] = small
+        return items
+
+    level = next(i for i, n in enumerate(made.storage.nodes) if any(isinstance(item, list) for item in n.items))
+    return made.with_storage(made.storage.forged(level, put))
+
+
+def _encodings(base: World) -> Iterator[Named]:
+    """The packed form: cut off, too much, too large."""
+    whole = packed(base.proof)
+    first = 3 + len(base.proof.account[0])
+    for at in (0, 1, 2, 3, first - 1, first, len(whole) - 1):
+        yield f"packed_cut_at_{at}", ask(base, whole[:at])
+    yield "packed_trailing_byte", ask(base, whole + b"\0")
+    yield "packed_trailing_walk", ask(base, whole + b"\0\0")
+    yield "oversize_nodes_account", ask(base, b"\x41" + whole[1:])
+    storage_at = len(packed(StateProof(base.proof.account, ()))) - 1
+    yield "oversize_nodes_storage", ask(base, whole[:storage_at] + b"\x41" + whole[storage_at + 1 :])
+    large = bytes(MAX_NODE + 1)
+    yield "oversize_node_account", ask(base, StateProof((large, *base.proof.account), base.proof.storage))
+    yield "oversize_node_storage", ask(base, StateProof(base.proof.account, (*base.proof.storage, large)))
+    yield "oversize_node_cut", ask(base, b"\1\xff\xff")
+
+
+def _nodes(base: World) -> Iterator[Named]:
+    """Honest nodes, put together wrongly."""
+    proof, other = base.proof, world(101)
+    yield "wrong_root", replace(ask(base), state_root=other.accounts.root)
+    yield "wrong_root_zero", replace(ask(base), state_root=bytes(32))
+    yield "wrong_path_other_account", replace(ask(base), account=other.account)
+    yield "wrong_path_other_slot", replace(ask(base), slot=other.slot)
+    yield "wrong_path_walks_swapped", ask(base, StateProof(proof.storage, proof.account))
+    yield "wrong_path_storage_of_another_account", ask(base, StateProof(proof.account, other.proof.storage))
+    yield "wrong_path_account_of_another_state", ask(base, StateProof(other.proof.account, proof.storage))
+    for part in ("account", "storage"):
+        nodes: tuple[bytes, ...] = getattr(proof, part)
+
+        def with_nodes(changed: Sequence[bytes], part: str = part) -> Question:
+            return ask(base, replace(proof, **{part: tuple(changed)}))
+
+        yield f"missing_all_{part}", with_nodes(())
+        for level in range(len(nodes)):
+            flipped = bytes([nodes[level][0]]) + bytes([nodes[level][1] ^ 1]) + nodes[level][2:]
+            late = nodes[level][:-1] + bytes([nodes[level][-1] ^ 1])
+            yield f"flipped_{level}_{part}", with_nodes([*nodes[:level], flipped, *nodes[level + 1 :]])
+            yield f"flipped_late_{level}_{part}", with_nodes([*nodes[:level], late, *nodes[level + 1 :]])
+            yield f"missing_{level}_{part}", with_nodes([*nodes[:level], *nodes[level + 1 :]])
+            yield f"extra_repeated_{level}_{part}", with_nodes([*nodes[: level + 1], *nodes[level:]])
+        yield f"extra_after_leaf_{part}", with_nodes([*nodes, nodes[0]])
+        yield f"extra_empty_after_leaf_{part}", with_nodes([*nodes, b""])
+        yield f"extra_empty_before_root_{part}", with_nodes([b"", *nodes])
+        yield f"reversed_{part}", with_nodes(nodes[::-1])
+
+
+def _absences(base: World) -> Iterator[Named]:
+    """A proof that there is nothing, offered as one that there is."""
+    empty = keccak(encode(b""))
+    yield "absence_no_accounts", replace(ask(base, StateProof((encode(b""),), ())), state_root=empty)
+    yield (
+        "absence_no_storage",
+        ask(emptied := base.with_record(account_record(empty)), StateProof(emptied.proof.account, (encode(b""),))),
+    )
+    yield "absence_no_storage_no_nodes", ask(emptied, StateProof(emptied.proof.account, ()))
+
+    def hollow(items: list[Rlp]) -> list[Rlp]:
+        return [b"" if i == branch.way else item for i, item in enumerate(items)]
+
+    level = max(i for i, node in enumerate(base.storage.nodes) if len(node.items) == 17)
+    branch = base.storage.nodes[level]
+    hollowed = base.with_storage(Walk(base.storage.nodes[: level + 1]).forged(level, hollow))
+    yield "absence_empty_child", ask(hollowed)
+    yield (
+        "absence_empty_child_then_leaf",
+        ask(hollowed, StateProof(hollowed.proof.account, (*hollowed.proof.storage, base.proof.storage[-1]))),
+    )
+    lone = world(102, 1, 1)
+    yield "absence_other_leaf", replace(ask(lone), slot=base.slot)
+    extended = world(103, 2, 1, near_slots=[9])
+    yield "absence_beside_extension", replace(ask(extended), slot=base.slot)
+    yield "absence_zero_stored", ask(base.with_storage(base.storage.forged(-1, lambda items: [items[0], encode(b"")])))
+
+
+def _place(part: str, of: World, walked: Walk) -> Question:
+    """The question in a world whose account or storage trie was forged."""
+    return ask(of.with_storage(walked)) if part == "storage" else ask(replace(of, accounts=walked))
+
+
+def _forged_nodes(part: str) -> Iterator[Named]:
+    """Well-formed RLP that is no node of a trie, or of another one. Every hash fits."""
+    base = world(104, 1, 1, near_accounts=[0], near_slots=[0])
+    deep = world(105, 1, 1, near_accounts=[4], near_slots=[4])
+    odd = world(106, 1, 1, near_accounts=[5], near_slots=[5])
+    last = world(107, 1, 1, near_accounts=[63], near_slots=[63])
+
+    def of(made: World) -> Walk:
+        return made.storage if part == "storage" else made.accounts
+
+    def forge(made: World, level: int, change: Callable[[list[Rlp]], list[Rlp]]) -> Question:
+        return _place(part, made, of(made).forged(level, change))
+
+    def path_head(change: Callable[[int], int]) -> Callable[[list[Rlp]], list[Rlp]]:
+        def changed(items: list[Rlp]) -> list[Rlp]:
+            path = items[0]
+            assert isinstance(path, bytes)
+            return [bytes([change(path[0])]) + path[1:], *items[1:]]
+
+        return changed
+
+    # `deep` is extension (4 nibbles, even), branch, leaf (59, odd); `odd` extension (5, odd), branch, leaf (58, even).
+    for flags in range(4, 16):
+        yield f"flags_{flags}_leaf_{part}", forge(deep, -1, path_head(lambda head, f=flags: f << 4 | head & 15))
+        yield f"flags_{flags}_extension_{part}", forge(odd, 0, path_head(lambda head, f=flags: f << 4 | head & 15))
+    yield f"flags_leaf_as_extension_{part}", forge(deep, -1, path_head(lambda head: head & 0x1F))
+    yield f"flags_extension_as_leaf_{part}", forge(deep, 0, path_head(lambda head: head | 0x20))
+    for padding in (1, 8, 15):
+        yield f"padding_{padding}_leaf_{part}", forge(odd, -1, path_head(lambda head, p=padding: head | p))
+        yield f"padding_{padding}_extension_{part}", forge(deep, 0, path_head(lambda head, p=padding: head | p))
+    yield f"parity_odd_as_even_leaf_{part}", forge(deep, -1, path_head(lambda head: head ^ 0x10))
+    yield f"parity_even_as_odd_leaf_{part}", forge(odd, -1, path_head(lambda head: head ^ 0x10))
+    yield f"parity_odd_as_even_extension_{part}", forge(odd, 0, path_head(lambda head: head ^ 0x10))
+    yield f"parity_even_as_odd_extension_{part}", forge(deep, 0, path_head(lambda head: head ^ 0x10))
+    for name, path in (
+        ("nothing", b""),
+        ("a_list", []),
+        ("no_nibbles", compact("", True)),
+        ("one_nibble_less", compact("0" * 58, True)),
+        ("65_nibbles", compact("0" * 65, True)),
+        ("80_nibbles", compact("0" * 80, True)),
+        ("zeros", compact("0" * 59, True)),
+    ):
+        yield f"path_of_{name}_leaf_{part}", forge(deep, -1, lambda items, p=path: [p, *items[1:]])
+    for name, path in (("nothing", b""), ("a_list", []), ("other_nibbles", compact("0000", False))):
+        yield f"path_of_{name}_extension_{part}", forge(deep, 0, lambda items, p=path: [p, *items[1:]])
+    nodes = of(deep).nodes
+    blank: list[Rlp] = [compact("", False), keccak(nodes[0].encoded)]
+    yield f"empty_extension_{part}", _place(part, deep, Walk((Node(blank, 1), *nodes)))
+    below: list[Rlp] = [compact("", False), keccak(nodes[2].encoded)]
+    inserted = (*nodes[:2], Node(below, 1), nodes[2])
+    yield f"empty_extension_below_{part}", _place(part, deep, Walk(rehashed(inserted, 2, keccak(encode(below)))))
+
+    # Value in a branch: of a key that ends there, which no key does, and beside the way.
+    value = nodes[-1].items[1]
+    yield f"branch_value_{part}", forge(base, 0, lambda items: [*items[:16], value])
+    yield f"branch_value_byte_{part}", forge(base, 0, lambda items: [*items[:16], b"\1"])
+    yield f"branch_value_list_{part}", forge(base, 0, lambda items: [*items[:16], []])
+    full: list[Rlp] = [*([b""] * 16), of(last).nodes[-1].items[1]]
+    ending = (*of(last).nodes[:-1], Node(full, 16))
+    yield f"branch_value_at_key_{part}", _place(part, last, Walk(rehashed(ending, 2, keccak(encode(full)))))
+    deeper: list[Rlp] = [keccak(of(last).nodes[-1].encoded)] * 16 + [b""]
+    too_deep = (*of(last).nodes[:-1], Node(deeper, 0), of(last).nodes[-1])
+    yield f"branch_below_key_{part}", _place(part, last, Walk(rehashed(too_deep, 2, keccak(encode(deeper)))))
+    for name, child in (
+        ("of_1_byte", b"\1"),
+        ("of_31_bytes", bytes(31)),
+        ("of_33_bytes", bytes(33)),
+        ("list_of_32_bytes", [bytes(30)]),
+        ("list_of_60_bytes", [bytes(57)]),
+    ):
+
+        def beside(items: list[Rlp], child: Rlp = child) -> list[Rlp]:
+            at = next(i for i in range(16) if i != of(base).nodes[0].way and items[i] == b"")
+            return [child if i == at else item for i, item in enumerate(items)]
+
+        yield f"child_{name}_{part}", forge(base, 0, beside)
+        on_way = of(base).nodes[0].way
+        yield (
+            f"child_on_way_{name}_{part}",
+            forge(base, 0, lambda items, c=child, w=on_way: [c if i == w else item for i, item in enumerate(items)]),
+        )
+    embedded: Rlp = [bytes(29)]
+    yield (
+        f"child_list_of_31_bytes_{part}",
+        forge(base, 0, lambda items: [embedded if item == b"" else item for item in items[:16]] + items[16:]),
+    )
+    for count in (0, 1, 3, 16, 18):
+        yield f"items_{count}_{part}", forge(base, 0, lambda items, c=count: [*items, b""][:c])
+
+    # A node on the way that its parent embeds. No honest leaf is that short: its value alone has 32 bytes.
+    long: list[Rlp] = [compact(_tail(deep, part, 5), True), b"\1"]
+    yield f"embedded_leaf_too_long_{part}", _place(part, deep, _embedding(nodes, long))
+    yield f"embedded_leaf_of_another_key_{part}", _place(part, deep, _embedding(nodes, [compact("5", True), b"\1"]))
+    at_end = world(108, 1, 1, near_accounts=[62], near_slots=[62])
+    tiny: list[Rlp] = [compact(_tail(at_end, part, 63), True), b"\1"]
+    unlisted = _embedding(of(at_end).nodes, tiny)
+    yield f"embedded_leaf_{part}", _place(part, at_end, unlisted)
+    yield f"embedded_leaf_listed_{part}", _place(part, at_end, Walk((*unlisted.nodes, Node(tiny, 1))))
+    yield f"target_of_extension_empty_{part}", forge(deep, 0, lambda items: [items[0], b""])
+    yield f"target_of_extension_list_{part}", forge(deep, 0, lambda items: [items[0], [b"\1"]])
+    yield f"target_of_extension_short_{part}", forge(deep, 0, lambda items: [items[0], bytes(31)])
+    yield f"value_list_{part}", forge(deep, -1, lambda items: [items[0], [items[1]]])
+    yield f"value_empty_{part}", forge(deep, -1, lambda items: [items[0], b""])
+    yield f"value_hash_of_a_leaf_{part}", forge(deep, -1, lambda items: [items[0], keccak(encode(items))])
+
+
+def _tail(of: World, part: str, taken: int) -> str:
+    return keccak(of.slot if part == "storage" else of.account).hex()[taken:]
+
+
+def _embedding(nodes: Sequence[Node], child: list[Rlp]) -> Walk:
+    """The walk whose last branch has `child` itself where the hash of the leaf was."""
+    *above, branch, _ = nodes
+    items = [child if i == branch.way else item for i, item in enumerate(branch.items)]
+    kept = (*above, Node(items, branch.way))
+    return Walk(rehashed(kept, len(kept) - 1, keccak(encode(items))))
+
+
+def _raw_nodes(part: str) -> Iterator[Named]:
+    """Bytes that a lax reader takes for the same node: RLP that is not minimal, not whole, or followed by more."""
+    base = world(109, 1, 1, near_accounts=[4], near_slots=[4])
+    walked = base.storage if part == "storage" else base.accounts
+    extension, branch, *_, leaf = walked.nodes
+    path, value = leaf.items
+    assert isinstance(path, bytes) and isinstance(value, bytes)
+
+    def raw(level: int, encoded: bytes) -> Question:
+        """The question in which the bytes of one node are these."""
+        level %= len(walked.nodes)
+        above = rehashed(walked.nodes, level, keccak(encoded))
+        listed = [node.encoded for node in above]
+        listed[level] = encoded
+        if part == "account":
+            return Question(
+                keccak(listed[0]), base.account, base.slot, packed(StateProof(tuple(listed), base.proof.storage))
+            )
+        made = base.with_record(account_record(keccak(listed[0])))
+        return ask(made, StateProof(made.proof.account, tuple(listed)))
+
+    def listed(payload: bytes) -> bytes:
+        return (bytes([0xC0 + len(payload)]) if len(payload) < 56 else _long(0xF7, payload)) + payload
+
+    for name, node, level in (("extension", extension, 0), ("branch", branch, 1), ("leaf", leaf, -1)):
+        encoded, payload = node.encoded, b"".join(map(encode, node.items))
+        for size in (1, 2, 3, 8):
+            head = bytes([0xF7 + size]) + len(payload).to_bytes(size, "big") if len(payload) >> 8 * size == 0 else b""
+            if head and head + payload != encoded:
+                yield f"non_minimal_{size}_length_bytes_{name}_{part}", raw(level, head + payload)
+        yield f"trailing_byte_{name}_{part}", raw(level, encoded + b"\0")
+        yield f"trailing_item_{name}_{part}", raw(level, listed(payload + b"\x80"))
+        yield f"trailing_half_item_{name}_{part}", raw(level, listed(payload + b"\xa0"))
+        yield f"cut_byte_{name}_{part}", raw(level, encoded[:-1])
+        yield f"cut_items_{name}_{part}", raw(level, listed(payload[:-1]))
+        yield f"string_for_a_list_{name}_{part}", raw(level, encode(payload))
+        for head in (b"\xff" + b"\xff" * 8, b"\xfb\xff\xff\xff\xff", b"\xff" + bytes(7) + b"\1", b"\xf8", b"\xf8\x37"):
+            yield f"huge_length_{head.hex()}_{name}_{part}", raw(level, head + payload)
+    yield f"node_of_no_bytes_{part}", raw(-1, b"")
+    yield f"node_of_one_byte_{part}", raw(-1, b"\x05")
+    yield f"node_empty_string_{part}", raw(-1, b"\x80")
+    # Inside a node.
+    for name, bad in (
+        ("non_minimal_path_long_form", b"\xb8" + bytes([len(path)]) + path + encode(value)),
+        ("non_minimal_path_two_length_bytes", b"\xb9\0" + bytes([len(path)]) + path + encode(value)),
+        ("non_minimal_value_two_length_bytes", encode(path) + b"\xb9" + len(value).to_bytes(2, "big") + value),
+        ("non_minimal_value_eight_length_bytes", encode(path) + b"\xbf" + len(value).to_bytes(8, "big") + value),
+        ("huge_length_of_value", encode(path) + b"\xbf" + b"\xff" * 8 + value),
+        ("huge_length_of_path", b"\xbf" + b"\xff" * 8 + path + encode(value)),
+        ("huge_length_of_value_4_bytes", encode(path) + b"\xbb\xff\xff\xff\xff" + value),
+    ):
+        yield f"{name}_{part}", raw(-1, listed(bad))
+    children = [encode(item) for item in branch.items]
+    at = next(i for i in range(16) if branch.items[i] == b"")
+    for name, bad in (
+        ("non_minimal_empty_child", b"\xb8\0"),
+        ("non_minimal_zero_byte_child", b"\x81\0"),
+        ("non_minimal_hash_child", b"\xb8\x20" + bytes(32)),
+        ("non_minimal_list_child", b"\xf8\x02\1\1"),
+    ):
+        yield f"{name}_{part}", raw(1, listed(b"".join([*children[:at], bad, *children[at + 1 :]])))
+    yield f"non_minimal_branch_value_{part}", raw(1, listed(b"".join([*children[:16], b"\xb8\0"])))
+    yield (
+        f"child_list_that_holds_rubbish_{part}",
+        raw(1, listed(b"".join([*children[:at], b"\xc2\xbf\xff", *children[at + 1 :]]))),
+    )
+    # A path of one byte below 128 needs no header.
+    end = world(110, 1, 1, near_accounts=[62], near_slots=[62])
+    tip = (end.storage if part == "storage" else end.accounts).nodes[-1]
+    alias = listed(b"\x81" + encode(tip.items[0]) + encode(tip.items[1]))
+    above = rehashed((end.storage if part == "storage" else end.accounts).nodes, 2, keccak(alias))
+    kept = (*(node.encoded for node in above[:2]), alias)
+    if part == "account":
+        yield (
+            "non_minimal_path_byte_account",
+            Question(keccak(kept[0]), end.account, end.slot, packed(StateProof(kept, end.proof.storage))),
+        )
+    else:
+        rooted = end.with_record(account_record(keccak(kept[0])))
+        yield "non_minimal_path_byte_storage", ask(rooted, StateProof(rooted.proof.account, kept))
+
+
+def _long(base: int, payload: bytes) -> bytes:
+    size = number(len(payload))
+    return bytes([base + len(size)]) + size
+
+
+def _records(base: World) -> Iterator[Named]:
+    """Accounts that are none: exactly nonce, balance, storage root, code hash, each in its shortest form."""
+    root = base.storage.root
+    one, rich = b"\1", number(10**18)
+    good: list[Rlp] = [one, rich, root, CODE_HASH]
+    for name, record in (
+        ("3_items", good[:3]),
+        ("5_items", [*good, b""]),
+        ("nothing", []),
+        ("nonce_with_leading_zero", [b"\0\1", rich, root, CODE_HASH]),
+        ("nonce_zero_byte", [b"\0", rich, root, CODE_HASH]),
+        ("nonce_of_9_bytes", [b"\1" * 9, rich, root, CODE_HASH]),
+        ("nonce_list", [[], rich, root, CODE_HASH]),
+        ("balance_with_leading_zero", [one, b"\0" + rich, root, CODE_HASH]),
+        ("balance_of_33_bytes", [one, b"\1" * 33, root, CODE_HASH]),
+        ("balance_list", [one, [rich], root, CODE_HASH]),
+        ("storage_root_of_31_bytes", [one, rich, root[:31], CODE_HASH]),
+        ("storage_root_of_33_bytes", [one, rich, root + b"\0", CODE_HASH]),
+        ("storage_root_empty", [one, rich, b"", CODE_HASH]),
+        ("storage_root_list", [one, rich, [root], CODE_HASH]),
+        ("code_hash_of_31_bytes", [one, rich, root, CODE_HASH[:31]]),
+        ("code_hash_empty", [one, rich, root, b""]),
+        ("code_hash_list", [one, rich, root, [CODE_HASH]]),
+        ("swapped_hashes", [one, rich, CODE_HASH, root]),
+    ):
+        yield f"account_{name}", ask(base.with_record(encode(record)))
+    whole = encode(good)
+    payload = b"".join(map(encode, good))
+    for name, raw in (
+        ("trailing_byte", whole + b"\0"),
+        ("non_minimal_length", b"\xf9\0" + bytes([len(payload)]) + payload),
+        ("non_minimal_nonce", b"\xf8" + bytes([len(payload) + 1]) + b"\x81" + payload),
+        ("cut", whole[:-1]),
+        ("string", encode(whole)),
+        ("huge_length", b"\xff" + b"\xff" * 8 + payload),
+        ("the_storage_root_alone", root),
+    ):
+        yield f"account_{name}", ask(base.with_record(raw))
+
+
+def _values(base: World) -> Iterator[Named]:
+    """Words that are none."""
+    for name, raw in (
+        ("leading_zero", encode(b"\0\1")),
+        ("zero_byte", b"\0"),
+        ("zero_word", encode(bytes(32))),
+        ("33_bytes", encode(b"\1" * 33)),
+        ("56_bytes", encode(b"\1" * 56)),
+        ("list", encode([b"\1"])),
+        ("trailing_byte", encode(b"\1" * 32) + b"\0"),
+        ("non_minimal_byte", b"\x81\x05"),
+        ("non_minimal_length", b"\xb8\x20" + b"\1" * 32),
+        ("cut", encode(b"\1" * 32)[:-1]),
+        ("huge_length", b"\xbf" + b"\xff" * 8 + b"\1" * 32),
+        ("word_without_header", b"\xff" * 32),
+    ):
+        yield f"word_{name}", ask(base.with_storage(base.storage.forged(-1, lambda items, r=raw: [items[0], r])))
