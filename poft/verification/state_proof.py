@@ -16,12 +16,16 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from poft.protocol.errors import Code, Refused
-from poft.protocol.hashing import WORD, keccak, word_address, word_bytes32
+from poft.protocol.hashing import WORD, keccak, word_address, word_bytes32, word_uint
 
 MAX_NODES = 64
 """Nodes of one walk: a node takes at least one of 64 nibbles. Real tries are below 12 deep."""
 MAX_NODE = 532
 """Bytes of the largest node, a branch with 16 children: 3 of header, 16 · 33 of hashes, 1 of an empty value."""
+
+_ERC7201_BASE = word_uint(int.from_bytes(keccak(b"poft.storage.OutboxCommitment"), "big") - 1, 256)
+COMMITMENT_SLOT = keccak(_ERC7201_BASE)[:-1] + b"\0"
+"""Slot of an outbox's commitment (`Outbox.sol`)."""
 
 _NIBBLES = 64
 _BRANCH = 17
@@ -67,6 +71,11 @@ def proven_slot(state_root: bytes, account: bytes, slot: bytes, proof: StateProo
     if not word:
         raise _bad("a slot that holds zero is not stored")
     return word.rjust(WORD, b"\0")
+
+
+def outbox_commitment(size: int, root: bytes) -> bytes:
+    """What the commitment slot holds for an outbox of this size and root."""
+    return keccak(word_uint(size, 64, "outboxSize") + word_bytes32(root, "outboxRoot"))
 
 
 class Item(NamedTuple):
@@ -229,4 +238,4 @@ def _decode_nodes(data: bytes, at: int) -> tuple[tuple[bytes, ...], int]:
     return tuple(nodes), at
 
 
-__all__ = ["MAX_NODE", "MAX_NODES", "StateProof", "proven_slot"]
+__all__ = ["COMMITMENT_SLOT", "MAX_NODE", "MAX_NODES", "StateProof", "outbox_commitment", "proven_slot"]

@@ -13,7 +13,7 @@
 //! | [`signature`] | secp256k1 recovery under the protocol's rules | `poft/protocol/signatures.py`, `Signatures.sol` |
 //! | [`finality`], [`verifier`], [`committee`] | finality statements, the plug-in point, scheme CMT1 | `poft/verification/`, `CommitteeVerifier.sol` |
 //! | `harness` | a scheme behind a pipe, for the conformance kit (feature `std`) | `poft/conformance/frames.py` |
-//! | [`state_proof`] | what an EVM chain's state holds | `poft/verification/state_proof.py`, `StateProof.sol` |
+//! | [`state_proof`], [`esp1`] | what an EVM chain's state holds, scheme ESP1 | `poft/verification/`, `StateProofVerifier.sol` |
 //! | [`statements`] | what participants sign | `poft/protocol/statements.py`, `Statements.sol` |
 //!
 //! Nothing here panics on input, reads storage or knows the time. Lists arrive as `Vec` and are refused by name
@@ -30,6 +30,7 @@ pub mod checkpoint;
 pub mod code;
 pub mod committee;
 pub mod domain;
+pub mod esp1;
 pub mod finality;
 #[cfg(feature = "std")]
 pub mod harness;

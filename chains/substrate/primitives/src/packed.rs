@@ -50,9 +50,14 @@ impl<'a> Packed<'a> {
         self.array().map(H256)
     }
 
+    /// The next 20 bytes.
+    pub fn address(&mut self) -> Result<H160, Code> {
+        self.array().map(H160)
+    }
+
     /// So many addresses of 20 bytes. The caller has bounded `count`.
     pub fn addresses(&mut self, count: usize) -> Result<Vec<H160>, Code> {
-        (0..count).map(|_| self.array().map(H160)).collect()
+        (0..count).map(|_| self.address()).collect()
     }
 
     /// So many words of 32 bytes. The caller has bounded `count`.

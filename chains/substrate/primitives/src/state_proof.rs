@@ -9,7 +9,7 @@
 //! Twins: `poft/verification/state_proof.py`, `StateProof.sol`. Whatever the nodes are, the three give one answer: the
 //! word, or `BadStateProof`.
 
-use crate::{keccak, receive::ensure, Code, H160, H256};
+use crate::{keccak, packed::Packed, receive::ensure, Code, H160, H256};
 use alloc::vec::Vec;
 
 /// Nodes of one walk: a node takes at least one of 64 nibbles. Real tries are below 12 deep.
@@ -30,12 +30,9 @@ pub struct StateProof<'a> {
 }
 
 impl<'a> StateProof<'a> {
-    /// Reads the encoding; every byte is part of a node. `Malformed`, or `Oversize`.
-    pub fn decode(data: &'a [u8]) -> Result<Self, Code> {
-        let mut rest = data;
-        let proof = StateProof { account: nodes(&mut rest)?, storage: nodes(&mut rest)? };
-        ensure(rest.is_empty(), Code::Malformed)?;
-        Ok(proof)
+    /// Reads both walks: one byte with the number of nodes, then each node behind its length. `Malformed`, or `Oversize`.
+    pub fn read(rest: &mut Packed<'a>) -> Result<Self, Code> {
+        Ok(Self { account: nodes(rest)?, storage: nodes(rest)? })
     }
 
     /// The word in a storage slot of an account that both exist under this state root, or `BadStateProof`.
@@ -55,26 +52,14 @@ impl<'a> StateProof<'a> {
     }
 }
 
-/// The first `count` bytes, which are then gone.
-fn take<'a>(rest: &mut &'a [u8], count: usize) -> Result<&'a [u8], Code> {
-    let (taken, left) = rest.split_at_checked(count).ok_or(Code::Malformed)?;
-    *rest = left;
-    Ok(taken)
-}
-
-/// One or two bytes, big endian.
-fn integer(bytes: &[u8]) -> usize {
-    bytes.iter().fold(0, |high, byte| high << 8 | usize::from(*byte))
-}
-
-fn nodes<'a>(rest: &mut &'a [u8]) -> Result<Vec<&'a [u8]>, Code> {
-    let count = integer(take(rest, 1)?);
+fn nodes<'a>(rest: &mut Packed<'a>) -> Result<Vec<&'a [u8]>, Code> {
+    let count = usize::from(rest.u8()?);
     ensure(count <= MAX_NODES, Code::Oversize)?;
     let mut found = Vec::with_capacity(count);
     for _ in 0..count {
-        let length = integer(take(rest, 2)?);
+        let length = usize::from(rest.u16()?);
         ensure(length <= MAX_NODE, Code::Oversize)?;
-        found.push(take(rest, length)?);
+        found.push(rest.bytes(length)?);
     }
     Ok(found)
 }

@@ -7,6 +7,7 @@
 
 use poft_primitives::{
     committee::CommitteeVerifier,
+    esp1::StateProofVerifier,
     verifier::{FinalityVerifier, Schemes},
 };
 
@@ -15,6 +16,6 @@ pub struct RuntimeSchemes;
 
 impl Schemes for RuntimeSchemes {
     fn all() -> &'static [&'static dyn FinalityVerifier] {
-        &[&CommitteeVerifier]
+        &[&CommitteeVerifier, &StateProofVerifier(CommitteeVerifier)]
     }
 }
