@@ -50,7 +50,7 @@ from poft.verification.api import Limits, TrustState
 from poft.verification.receive import Expectation, PacketProof, check_packet
 from poft.verification.schemes.cmt1 import CommitteeGenesis, CommitteeProof, CommitteeVerifier
 
-from . import state_proofs
+from . import esp1, state_proofs
 
 HERE = Path(__file__).parent
 Json = str | bool | None | list["Json"] | dict[str, "Json"]
@@ -951,6 +951,11 @@ def state_proof_cases() -> Iterator[Case]:
         yield case(name, question, question.answer)
 
 
+def esp1_cases() -> Iterator[Case]:
+    for name, given, run in esp1.cases():
+        yield case(name, given, run)
+
+
 FILES: dict[str, Callable[[], Iterator[Case]]] = {
     "log": log_cases,
     "model": model_cases,
@@ -961,6 +966,7 @@ FILES: dict[str, Callable[[], Iterator[Case]]] = {
     "inbox": inbox_cases,
     "acknowledgement": acknowledgement_cases,
     "state_proof": state_proof_cases,
+    "esp1": esp1_cases,
 }
 
 

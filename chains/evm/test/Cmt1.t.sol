@@ -154,14 +154,14 @@ contract Cmt1Test is Vectors, Packing {
         bytes32 domain = word(json, input, ".domain");
         Evidence memory proof = _evidence(json, input);
         Limits memory limits = Limits(number(json, input, ".now"), number(json, input, ".maxDrift"));
-        TrustState memory state = _state(json, string.concat(input, ".state"));
+        TrustState memory state = stateAt(json, string.concat(input, ".state"));
         bytes memory answer = assertVerdict(
             json, index, address(_verifier), abi.encodeCall(_verifier.verify, (domain, state, pack(proof), limits))
         );
         string memory expected = string.concat(caseAt(index), ".expect");
         if (!has(json, expected, ".newState")) return;
         (TrustState memory next, Finalised memory finalised) = abi.decode(answer, (TrustState, Finalised));
-        TrustState memory wanted = _state(json, string.concat(expected, ".newState"));
+        TrustState memory wanted = stateAt(json, string.concat(expected, ".newState"));
         vm.assertEq(abi.encode(next), abi.encode(wanted), "new state");
         vm.assertEq(finalised.blockHash, proof.statement.blockHash, "block hash");
         vm.assertEq(Committees.digest(proof.statement, domain), word(json, expected, ".digest"), "digest");
@@ -178,7 +178,7 @@ contract Cmt1Test is Vectors, Packing {
             assertVerdict(json, index, address(_verifier), abi.encodeCall(_verifier.initialise, (encoded)));
         string memory expected = string.concat(caseAt(index), ".expect");
         if (!has(json, expected, ".newState")) return;
-        vm.assertEq(answer, abi.encode(_state(json, string.concat(expected, ".newState"))), "first state");
+        vm.assertEq(answer, abi.encode(stateAt(json, string.concat(expected, ".newState"))), "first state");
     }
 
     function _compareMisbehaviour(string memory json, uint256 index, string memory input) private {
@@ -190,7 +190,7 @@ contract Cmt1Test is Vectors, Packing {
                 _verifier.checkMisbehaviour,
                 (
                     word(json, input, ".domain"),
-                    _state(json, string.concat(input, ".state")),
+                    stateAt(json, string.concat(input, ".state")),
                     pack(_evidence(json, string.concat(input, ".first"))),
                     pack(_evidence(json, string.concat(input, ".second")))
                 )
@@ -199,18 +199,6 @@ contract Cmt1Test is Vectors, Packing {
         string memory expected = string.concat(caseAt(index), ".expect.signers");
         if (!vm.keyExistsJson(json, expected)) return;
         vm.assertEq(abi.decode(answer, (address[])), vm.parseJsonAddressArray(json, expected), "double signers");
-    }
-
-    function _state(string memory json, string memory path) private pure returns (TrustState memory) {
-        return TrustState({
-            epoch: number64(json, path, ".epoch"),
-            height: number64(json, path, ".height"),
-            timestamp: number64(json, path, ".timestamp"),
-            outboxSize: number64(json, path, ".outboxSize"),
-            outboxRoot: word(json, path, ".outboxRoot"),
-            authority: word(json, path, ".authority"),
-            smallCommittee: vm.parseJsonBool(json, string.concat(path, ".smallCommittee"))
-        });
     }
 
     function _evidence(string memory json, string memory path) private pure returns (Evidence memory proof) {

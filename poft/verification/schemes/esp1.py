@@ -1,4 +1,4 @@
-"""ESP1: another scheme finalises a header, and the chain's own state says what its outbox is (docs/protocol.md section 8).
+"""ESP1: another scheme finalises a header, the chain's own state says what its outbox is (docs/protocol.md section 8).
 
 The inner scheme (CMT1) is believed about the header only. Under the header's state root the outbox's account and its
 commitment slot are proven (EIP-1186), and the commitment must be that of the outbox which the inner scheme announced. A
@@ -25,7 +25,7 @@ from dataclasses import dataclass, field, replace
 
 from poft.protocol.errors import Code, Refused
 from poft.protocol.hashing import keccak, word_address, word_bytes32
-from poft.verification.api import FinalityVerifier, Finalised, Limits, TrustState
+from poft.verification.api import Finalised, FinalityVerifier, Limits, TrustState
 from poft.verification.schemes.cmt1 import CommitteeVerifier
 from poft.verification.state_proof import COMMITMENT_SLOT, StateProof, outbox_commitment, proven_slot
 

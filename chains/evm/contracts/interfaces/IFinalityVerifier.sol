@@ -47,7 +47,7 @@ interface IFinalityVerifier {
         returns (TrustState memory next, Finalised memory finalised);
 
     /// The epoch that a proof speaks for.
-    function epochOf(bytes calldata proof) external pure returns (uint64);
+    function epochOf(bytes calldata proof) external view returns (uint64);
 
     /// The signers who stand behind both halves of a contradiction in `state.epoch`; `NotMisbehaviour` when there is
     /// none. Both halves must verify on their own.

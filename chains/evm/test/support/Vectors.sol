@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Packet} from "../../contracts/libraries/Packets.sol";
+import {TrustState} from "../../contracts/interfaces/IFinalityVerifier.sol";
 import {Code, Refused} from "../../contracts/types/Code.sol";
 import {Test} from "./Test.sol";
 
@@ -9,13 +10,18 @@ import {Test} from "./Test.sol";
 /// the very code where it has `error`.
 abstract contract Vectors is Test {
     /// Names of the codes, as in the vectors; `tests/unit/test_codes.py` holds the enumerations to each other.
-    string private constant CODES = "Ok Malformed Oversize ZeroValue Unauthorised Halted Frozen Uninitialised "
-        "AlreadyInitialised WrongDomain IndexOutOfRange ProofLength RootMismatch InconsistentLog BadSignature HighS "
-        "NotSigner UnknownScheme CommitteeInvalid CommitteeMismatch BitmapMismatch QuorumNotReached WrongEpoch "
-        "StaleHeight SizeRegression RootChanged TimestampRegression TimestampDrift BadHandover NotMisbehaviour "
-        "StaleClient UnknownOutbox WrongVersion WrongKind WrongSource WrongDestination WrongReceiver WrongSender "
-        "NonceReplayed NonceGap Expired PayloadMismatch NothingToRetry UnknownPeer RoundRegression UnknownParent "
-        "ParentsMismatch ";
+    string private constant CODES = "Ok Malformed Oversize ZeroValue Unauthorised Halted Frozen Uninitialised AlreadyInitialised "
+        "WrongDomain IndexOutOfRange ProofLength RootMismatch InconsistentLog BadSignature HighS NotSigner "
+        "UnknownScheme CommitteeInvalid CommitteeMismatch BitmapMismatch QuorumNotReached WrongEpoch "
+        "StaleHeight SizeRegression RootChanged TimestampRegression TimestampDrift BadHandover "
+        "NotMisbehaviour StaleClient UnknownOutbox WrongVersion WrongKind WrongSource WrongDestination "
+        "WrongReceiver WrongSender NonceReplayed NonceGap Expired PayloadMismatch NothingToRetry UnknownPeer "
+        "RoundRegression UnknownParent ParentsMismatch NotAdmitted NotRegistered StaleSequence UnknownTask "
+        "TaskExists TaskComplete WrongPhase WrongRound WrongBase NotAssigned AlreadySubmitted "
+        "DeadlineNotReached DeadlinePassed TooFewParticipants TooManyParticipants WrongPredecessor "
+        "TrainingRootMismatch ChunkMismatch ManifestMismatch ModelRootMismatch SizeMismatch NonFinite "
+        "TiedTensors UnsupportedDtype DuplicateTensor NotFinal EvidenceDisagrees DevelopmentChain OutOfRange "
+        "ReplayMismatch BadStateProof CommitmentMismatch SchemesDisagree ";
 
     function load(string memory name) internal view returns (string memory) {
         return vm.readFile(string.concat("../../tests/vectors/", name, ".json"));
@@ -107,6 +113,18 @@ abstract contract Vectors is Test {
             receiver: word(json, path, ".receiver"),
             expiresAt: number64(json, path, ".expiresAt"),
             payloadHash: word(json, path, ".payloadHash")
+        });
+    }
+
+    function stateAt(string memory json, string memory path) internal pure returns (TrustState memory) {
+        return TrustState({
+            epoch: number64(json, path, ".epoch"),
+            height: number64(json, path, ".height"),
+            timestamp: number64(json, path, ".timestamp"),
+            outboxSize: number64(json, path, ".outboxSize"),
+            outboxRoot: word(json, path, ".outboxRoot"),
+            authority: word(json, path, ".authority"),
+            smallCommittee: vm.parseJsonBool(json, string.concat(path, ".smallCommittee"))
         });
     }
 }

@@ -1,4 +1,4 @@
-//! ESP1: another scheme finalises a header, and the chain's own state says what its outbox is (docs/protocol.md section 8).
+//! ESP1: another scheme finalises a header, the chain's own state says what its outbox is (docs/protocol.md section 8).
 //!
 //! The inner scheme (CMT1) is believed about the header only. Under the header's state root the outbox's account and its
 //! commitment slot are proven (EIP-1186), and the commitment must be that of the outbox which the inner scheme announced.
@@ -27,10 +27,13 @@ use crate::{
     Code, H160, H256,
 };
 use alloc::vec::Vec;
-use hex_literal::hex;
 
 /// Slot of an outbox's commitment: the ERC-7201 slot of `poft.storage.OutboxCommitment` (`Outbox.sol`).
-pub const COMMITMENT_SLOT: H256 = H256(hex!("e0dd4a6501c6c4f62612cbc97e9c3c49969f85ab358700ddba7e5a38adf56e00"));
+#[rustfmt::skip]
+pub const COMMITMENT_SLOT: H256 = H256([
+    0xe0, 0xdd, 0x4a, 0x65, 0x01, 0xc6, 0xc4, 0xf6, 0x26, 0x12, 0xcb, 0xc9, 0x7e, 0x9c, 0x3c, 0x49,
+    0x96, 0x9f, 0x85, 0xab, 0x35, 0x87, 0x00, 0xdd, 0xba, 0x7e, 0x5a, 0x38, 0xad, 0xf5, 0x6e, 0x00,
+]);
 
 /// Bytes of an address.
 const ADDRESS: usize = 20;
@@ -139,5 +142,19 @@ impl<V: FinalityVerifier> FinalityVerifier for StateProofVerifier<V> {
         let second = OutboxProof::decode(second)?;
         second.within(state)?;
         self.0.check_misbehaviour(source_domain, &within, first.inner, second.inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sp_core::U256;
+
+    #[test]
+    fn slot_is_that_of_erc_7201() {
+        let base = U256::from_big_endian(keccak(b"poft.storage.OutboxCommitment").as_bytes()) - 1;
+        let mut expected = keccak(&base.to_big_endian());
+        expected.0[31] = 0;
+        assert_eq!(COMMITMENT_SLOT, expected);
     }
 }

@@ -7,10 +7,13 @@ use poft_primitives::{
     code::Code,
     committee::{CommitteeGenesis, CommitteeProof, CommitteeVerifier},
     domain,
+    esp1::StateProofVerifier,
     finality::Finality,
     log::{verify_consistency, verify_inclusion, Frontier},
+    packed::Packed,
     packet::Packet,
     receive::{check_packet, Expectation, PacketProof, Verdict as Handling},
+    state_proof::StateProof,
     statements::{Membership, Signed, Statement, Update, Verdict, Vote},
     testing,
     verifier::{FinalityVerifier, Limits, TrustState},
@@ -417,5 +420,41 @@ fn acknowledgements() {
             "packetIds": made.fates.iter().map(|(id, _)| hexed(id.as_bytes())).collect::<Vec<_>>(),
             "fates": made.fates.iter().map(|(_, fate)| (*fate as u8).to_string()).collect::<Vec<_>>(),
         }))
+    });
+}
+
+#[test]
+fn state_proofs() {
+    each("state_proof.json", |_, input| {
+        let packed = get::<Data>(input, "proof").0;
+        let mut rest = Packed::new(&packed);
+        let proof = StateProof::read(&mut rest)?;
+        rest.finish()?;
+        let value = proof.slot(&get(input, "stateRoot"), &get(input, "account"), &get(input, "slot"))?;
+        Ok(json!({ "value": hexed(value.as_bytes()) }))
+    });
+}
+
+#[test]
+fn outboxes_in_the_state() {
+    let verifier = StateProofVerifier(CommitteeVerifier);
+    each("esp1.json", |name, input| {
+        let bytes = |field: &str| get::<Data>(input, field).0;
+        match name.split('_').next() {
+            Some("initialise") => Ok(json!({ "newState": state_json(&verifier.initialise(&bytes("genesis"))?) })),
+            Some("epoch") => Ok(json!({ "epoch": verifier.epoch_of(&bytes("proof"))?.to_string() })),
+            Some("misbehaviour") => {
+                let (first, second) = (bytes("first"), bytes("second"));
+                let signers =
+                    verifier.check_misbehaviour(&get(input, "domain"), &state(&input["state"]), &first, &second)?;
+                Ok(json!({ "signers": signers.iter().map(|who| hexed(who.as_bytes())).collect::<Vec<_>>() }))
+            }
+            _ => {
+                let limits = Limits { now: get(input, "now"), max_drift: get(input, "maxDrift") };
+                let known = state(&input["state"]);
+                let (next, finalised) = verifier.verify(&get(input, "domain"), &known, &bytes("proof"), &limits)?;
+                Ok(json!({ "newState": state_json(&next), "stateRoot": hexed(finalised.state_root.as_bytes()) }))
+            }
+        }
     });
 }

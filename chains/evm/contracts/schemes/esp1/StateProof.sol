@@ -31,9 +31,9 @@ library StateProof {
 
     /// Returns when `proof` is two lists of nodes within their bounds and nothing else; hashes nothing.
     function requireSizes(bytes calldata proof) internal pure {
-        (uint256 at, uint256 end) = _bounds(proof);
-        at = _skipNodes(_skipNodes(at, end), end);
-        require(at == end, Refused(Code.Malformed));
+        (uint256 cursor, uint256 end) = _bounds(proof);
+        cursor = _skipNodes(_skipNodes(cursor, end), end);
+        require(cursor == end, Refused(Code.Malformed));
     }
 
     /// The word in a storage slot of an account that both exist under this state root. `requireSizes` has seen the proof.
@@ -42,8 +42,8 @@ library StateProof {
         pure
         returns (bytes32)
     {
-        (uint256 at,) = _bounds(proof);
-        (Span memory record, uint256 next) = _leaf(stateRoot, keccak256(abi.encodePacked(account)), at);
+        (uint256 cursor,) = _bounds(proof);
+        (Span memory record, uint256 next) = _leaf(stateRoot, keccak256(abi.encodePacked(account)), cursor);
         (Span memory word,) = _leaf(_storageRoot(record), keccak256(abi.encode(slot)), next);
         (bool list, uint256 start, uint256 end) = _item(word.start, word.end);
         _require(!list && end == word.end && _isNumber(start, end, 32));
@@ -53,56 +53,65 @@ library StateProof {
     }
 
     /// What the trie with this root holds under `key`, and where the nodes of this walk end.
-    function _leaf(bytes32 root, bytes32 key, uint256 at) private pure returns (Span memory value, uint256) {
-        uint256 left = uint8(bytes1(_load(at++)));
-        uint256 taken = 0;
-        // No overflow: positions lie within the calldata, `taken` ends at 64.
+    function _leaf(bytes32 root, bytes32 key, uint256 cursor) private pure returns (Span memory value, uint256) {
+        uint256 left = uint8(bytes1(_load(cursor)));
+        uint256 room = NIBBLES;
+        // No overflow: positions lie within the calldata, a step takes at most `room` nibbles.
         unchecked {
-            while (left-- != 0) {
-                uint256 start = at + 2;
-                uint256 end = start + (uint256(_load(at)) >> 240);
-                at = end;
-                _require(_hash(start, end) == root);
+            for (++cursor; left != 0; --left) {
+                uint256 start = cursor + 2;
+                cursor = start + (uint256(_load(cursor)) >> 240);
+                _require(_hash(start, cursor) == root);
                 // The key's nibbles that are still to be taken, from the highest bit on.
-                uint256 rest = uint256(key) << (4 * taken);
-                start = _list(start, end);
-                (bool list, uint256 first, uint256 second) = _item(start, end);
-                Span memory child;
-                (bool childIsList, uint256 childStart, uint256 next) = _item(second, end);
-                if (next != end) {
-                    _require(taken != NIBBLES);
-                    root = _branchChild(start, end, rest >> 252);
-                    ++taken;
-                    continue;
+                uint256 rest = uint256(key) << (4 * (NIBBLES - room));
+                uint256 count;
+                (count, root, start) = _step(start, cursor, rest, room);
+                room -= count;
+                if (start != 0) {
+                    _require(room == 0 && left == 1);
+                    (value.start, value.end) = (start, cursor);
+                    return (value, cursor);
                 }
-                _require(!list && !childIsList);
-                (bool isLeaf, uint256 count) = _matchPath(first, second, rest, NIBBLES - taken);
-                taken += count;
-                if (isLeaf) {
-                    _require(taken == NIBBLES && left == 0);
-                    (child.start, child.end) = (childStart, end);
-                    return (child, at);
-                }
-                _require(count != 0 && end - childStart == 32);
-                root = _load(childStart);
             }
         }
         revert Refused(Code.BadStateProof);
     }
 
+    /// The node in [start, end): how many nibbles it takes from the front of `rest`, and either the hash of the next node
+    /// or, for a leaf, where its value begins, which then goes on to the end.
+    function _step(uint256 start, uint256 end, uint256 rest, uint256 room)
+        private
+        pure
+        returns (uint256 count, bytes32 child, uint256 value)
+    {
+        start = _list(start, end);
+        (bool list, uint256 first, uint256 second) = _item(start, end);
+        (bool targetIsList, uint256 target, uint256 next) = _item(second, end);
+        if (next != end) {
+            _require(room != 0);
+            return (1, _branchChild(start, end, rest >> 252), 0);
+        }
+        _require(!list && !targetIsList);
+        bool isLeaf;
+        (isLeaf, count) = _matchPath(first, second, rest, room);
+        if (isLeaf) return (count, 0, target);
+        _require(count != 0 && end - target == 32);
+        child = _load(target);
+    }
+
     /// The hash in slot `wanted` of a branch. Its other children: nothing, a hash, or a node too short to be hashed (below
     /// 32 bytes). No key ends in a branch, so its value is empty. One pass of 60 gas a child, 250 with `_item`.
-    function _branchChild(uint256 at, uint256 end, uint256 wanted) private pure returns (bytes32 child) {
+    function _branchChild(uint256 cursor, uint256 end, uint256 wanted) private pure returns (bytes32 child) {
         bool sound = true;
         assembly ("memory-safe") {
             for { let i := 0 } lt(i, 16) { i := add(i, 1) } {
-                let head := byte(0, calldataload(at))
+                let head := byte(0, calldataload(cursor))
                 // A string of 32 bytes, the empty string, or a list of at most 30 bytes.
                 let size := 1
                 switch head
                 case 0xa0 {
                     size := 33
-                    if eq(i, wanted) { child := calldataload(add(at, 1)) }
+                    if eq(i, wanted) { child := calldataload(add(cursor, 1)) }
                 }
                 default {
                     sound := and(sound, iszero(eq(i, wanted)))
@@ -111,10 +120,10 @@ library StateProof {
                         size := sub(head, 0xbf)
                     }
                 }
-                at := add(at, size)
+                cursor := add(cursor, size)
             }
             // What reaches beyond the node ends elsewhere than one byte before its end.
-            sound := and(sound, and(eq(add(at, 1), end), eq(byte(0, calldataload(at)), 0x80)))
+            sound := and(sound, and(eq(add(cursor, 1), end), eq(byte(0, calldataload(cursor)), 0x80)))
         }
         _require(sound);
     }
@@ -145,14 +154,14 @@ library StateProof {
 
     /// Of an account: exactly nonce, balance, storage root, code hash.
     function _storageRoot(Span memory record) private pure returns (bytes32 root) {
-        uint256 at = _list(record.start, record.end);
+        uint256 cursor = _list(record.start, record.end);
         for (uint256 i = 0; i < 4; ++i) {
-            (bool list, uint256 start, uint256 end) = _item(at, record.end);
+            (bool list, uint256 start, uint256 end) = _item(cursor, record.end);
             _require(!list && (i < 2 ? _isNumber(start, end, i == 0 ? 8 : 32) : end - start == 32));
             if (i == 2) root = _load(start);
-            at = end;
+            cursor = end;
         }
-        _require(at == record.end);
+        _require(cursor == record.end);
     }
 
     /// A number without leading zeros, of at most `size` bytes.
@@ -160,27 +169,27 @@ library StateProof {
         return start == end || (end - start <= size && bytes1(_load(start)) != 0);
     }
 
-    /// Where the items of a list begin that is all of [at, end).
-    function _list(uint256 at, uint256 end) private pure returns (uint256 start) {
+    /// Where the items of a list begin that is all of [cursor, end).
+    function _list(uint256 cursor, uint256 end) private pure returns (uint256 start) {
         bool list;
         uint256 next;
-        (list, start, next) = _item(at, end);
+        (list, start, next) = _item(cursor, end);
         _require(list && next == end);
     }
 
-    /// The RLP item that begins at `at`: where its content begins, and where it ends. Only the shortest encoding counts
+    /// The RLP item that begins at `cursor`: where its content begins, and where it ends. Only the shortest encoding counts
     /// (Yellow Paper, appendix B).
-    function _item(uint256 at, uint256 limit) private pure returns (bool list, uint256 start, uint256 end) {
-        _require(at < limit);
-        uint256 data = uint256(_load(at));
+    function _item(uint256 cursor, uint256 limit) private pure returns (bool list, uint256 start, uint256 end) {
+        _require(cursor < limit);
+        uint256 data = uint256(_load(cursor));
         uint256 head = data >> 248;
-        if (head < 0x80) return (false, at, at + 1);
+        if (head < 0x80) return (false, cursor, cursor + 1);
         list = head >= 0xc0;
         // No overflow: a length has at most 64 bits, positions lie within the calldata.
         unchecked {
             uint256 kind = head - (list ? 0xc0 : 0x80);
             uint256 second = uint8(data >> 240);
-            start = at + 1;
+            start = cursor + 1;
             if (kind < 56) {
                 end = start + kind;
                 _require(end <= limit && (list || kind != 1 || second >= 0x80));
@@ -193,22 +202,22 @@ library StateProof {
         }
     }
 
-    function _skipNodes(uint256 at, uint256 end) private pure returns (uint256) {
-        require(at < end, Refused(Code.Malformed));
-        uint256 count = uint8(bytes1(_load(at)));
+    function _skipNodes(uint256 cursor, uint256 end) private pure returns (uint256) {
+        require(cursor < end, Refused(Code.Malformed));
+        uint256 count = uint8(bytes1(_load(cursor)));
         require(count <= MAX_NODES, Refused(Code.Oversize));
         // No overflow: at most 64 times 16 bits are added to a position within the calldata.
         unchecked {
-            ++at;
+            ++cursor;
             for (; count != 0; --count) {
-                require(at + 2 <= end, Refused(Code.Malformed));
-                uint256 length = uint256(_load(at)) >> 240;
+                require(cursor + 2 <= end, Refused(Code.Malformed));
+                uint256 length = uint256(_load(cursor)) >> 240;
                 require(length <= MAX_NODE, Refused(Code.Oversize));
-                at += 2 + length;
-                require(at <= end, Refused(Code.Malformed));
+                cursor += 2 + length;
+                require(cursor <= end, Refused(Code.Malformed));
             }
         }
-        return at;
+        return cursor;
     }
 
     function _bounds(bytes calldata data) private pure returns (uint256 start, uint256 end) {
@@ -226,9 +235,9 @@ library StateProof {
         }
     }
 
-    function _load(uint256 at) private pure returns (bytes32 data) {
+    function _load(uint256 cursor) private pure returns (bytes32 data) {
         assembly ("memory-safe") {
-            data := calldataload(at)
+            data := calldataload(cursor)
         }
     }
 

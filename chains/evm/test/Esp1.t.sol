@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {RLP} from "@openzeppelin/contracts/utils/RLP.sol";
+import {TrieProof} from "@openzeppelin/contracts/utils/cryptography/TrieProof.sol";
+import {Outbox} from "../contracts/Outbox.sol";
+import {Finalised, Limits, TrustState} from "../contracts/interfaces/IFinalityVerifier.sol";
+import {CommitteeVerifier} from "../contracts/schemes/cmt1/CommitteeVerifier.sol";
+import {StateProof} from "../contracts/schemes/esp1/StateProof.sol";
+import {StateProofVerifier} from "../contracts/schemes/esp1/StateProofVerifier.sol";
+import {Code, Refused} from "../contracts/types/Code.sol";
+import {Vectors} from "./support/Vectors.sol";
+
+/// The library behind an external function.
+contract StateProofHarness {
+    function provenSlot(bytes32 stateRoot, address account, bytes32 slot, bytes calldata proof)
+        external
+        pure
+        returns (bytes32)
+    {
+        StateProof.requireSizes(proof);
+        return StateProof.provenSlot(stateRoot, account, slot, proof);
+    }
+
+    /// The same by OpenZeppelin's library, of which nothing is taken over: whatever we accept, it accepts.
+    function foreignSlot(bytes32 stateRoot, address account, bytes32 slot, bytes calldata proof)
+        external
+        pure
+        returns (bytes32)
+    {
+        (bytes[] memory nodes, uint256 position) = _nodes(proof, 0);
+        bytes memory record =
+            TrieProof.traverse(stateRoot, abi.encodePacked(keccak256(abi.encodePacked(account))), nodes);
+        bytes32 storageRoot = RLP.readBytes32(RLP.decodeList(record)[2]);
+        (nodes,) = _nodes(proof, position);
+        return RLP.decodeBytes32(TrieProof.traverse(storageRoot, abi.encodePacked(keccak256(abi.encode(slot))), nodes));
+    }
+
+    function _nodes(bytes calldata proof, uint256 position) private pure returns (bytes[] memory nodes, uint256 next) {
+        nodes = new bytes[](uint8(proof[position++]));
+        for (uint256 i = 0; i < nodes.length; ++i) {
+            next = position + 2 + uint16(bytes2(proof[position:]));
+            nodes[i] = proof[position + 2:next];
+            position = next;
+        }
+        next = position;
+    }
+}
+
+/// State proofs against the shared vectors and against bytes from anywhere.
+contract StateProofTest is Vectors {
+    StateProofHarness private _harness = new StateProofHarness();
+
+    function test_vectors_agree_stateProof() public {
+        string memory json = load("state_proof");
+        uint256 count = countCases(json);
+        for (uint256 i = 0; i < count; ++i) {
+            string memory input = string.concat(caseAt(i), ".input");
+            bytes32 stateRoot = word(json, input, ".stateRoot");
+            address account = vm.parseJsonAddress(json, string.concat(input, ".account"));
+            bytes memory proof = vm.parseJsonBytes(json, string.concat(input, ".proof"));
+            bytes memory data =
+                abi.encodeCall(_harness.provenSlot, (stateRoot, account, word(json, input, ".slot"), proof));
+            bytes memory answer = assertVerdict(json, i, address(_harness), data);
+            if (answer.length != 32) continue;
+            data = abi.encodeCall(_harness.foreignSlot, (stateRoot, account, word(json, input, ".slot"), proof));
+            (bool success, bytes memory foreign) = address(_harness).call(data);
+            vm.assertTrue(success && bytes32(foreign) == bytes32(answer), "OpenZeppelin agrees");
+            vm.assertEq(bytes32(answer), word(json, caseAt(i), ".expect.value"), "the word");
+        }
+        report("state proofs", count);
+    }
+}
+
+/// ESP1 over CMT1, against the shared vectors and against bytes from anywhere.
+contract Esp1Test is Vectors {
+    StateProofVerifier private _verifier = new StateProofVerifier(new CommitteeVerifier());
+
+    function test_scheme_names_esp1() public view {
+        vm.assertEq(bytes32(_verifier.scheme()), bytes32("ESP1"), "scheme");
+    }
+
+    function test_slot_is_theOutboxs() public {
+        vm.assertEq(_verifier.COMMITMENT_SLOT(), new Outbox(address(this), "genesis").COMMITMENT_SLOT(), "slot");
+    }
+
+    function test_constructor_refusesUnknownScheme_noContract() public {
+        vm.expectRevert(abi.encodeWithSelector(Refused.selector, Code.UnknownScheme));
+        new StateProofVerifier(CommitteeVerifier(address(1)));
+    }
+
+    function test_vectors_agree_esp1() public {
+        string memory json = load("esp1");
+        uint256 count = countCases(json);
+        uint256[4] memory compared;
+        for (uint256 i = 0; i < count; ++i) {
+            string memory input = string.concat(caseAt(i), ".input");
+            if (has(json, input, ".genesis")) {
+                _compareGenesis(json, i, vm.parseJsonBytes(json, string.concat(input, ".genesis")));
+                ++compared[0];
+            } else if (has(json, input, ".first")) {
+                _compareMisbehaviour(json, i, input);
+                ++compared[1];
+            } else if (has(json, input, ".state")) {
+                _compareProof(json, i, input);
+                ++compared[2];
+            } else {
+                _compareEpoch(json, i, vm.parseJsonBytes(json, string.concat(input, ".proof")));
+                ++compared[3];
+            }
+        }
+        report("ESP1 genesis", compared[0]);
+        report("ESP1 misbehaviour", compared[1]);
+        report("ESP1 proofs", compared[2]);
+        report("ESP1 epochs", compared[3]);
+    }
+
+    /// Total and bounded: one changed byte anywhere is refused with a code, never a panic, never accepted.
+    function testFuzz_verify_refusesWithCode_anyChangedByte(uint256 position, uint8 change) public view {
+        (bytes32 domain, TrustState memory state, bytes memory proof, Limits memory limits) = _honest();
+        position %= proof.length;
+        proof[position] = bytes1(uint8(proof[position]) ^ (change == 0 ? 1 : change));
+        _assertRefused(abi.encodeCall(_verifier.verify, (domain, state, proof, limits)));
+    }
+
+    function testFuzz_verify_refusesWithCode_anyBytes(bytes calldata proof) public view {
+        (bytes32 domain, TrustState memory state,, Limits memory limits) = _honest();
+        _assertRefused(abi.encodeCall(_verifier.verify, (domain, state, proof, limits)));
+        _assertRefused(abi.encodeCall(_verifier.checkMisbehaviour, (domain, state, proof, proof)));
+    }
+
+    function _honest()
+        private
+        view
+        returns (bytes32 domain, TrustState memory state, bytes memory proof, Limits memory limits)
+    {
+        string memory json = load("esp1");
+        // Behind the ten geneses.
+        string memory input = string.concat(caseAt(10), ".input");
+        string memory name = vm.parseJsonString(json, string.concat(caseAt(10), ".name"));
+        vm.assertTrue(keccak256(bytes(name)) == keccak256("honest"), name);
+        return (
+            word(json, input, ".domain"),
+            stateAt(json, string.concat(input, ".state")),
+            vm.parseJsonBytes(json, string.concat(input, ".proof")),
+            Limits(number(json, input, ".now"), number(json, input, ".maxDrift"))
+        );
+    }
+
+    function _assertRefused(bytes memory data) private view {
+        (bool success, bytes memory answer) = address(_verifier).staticcall(data);
+        // forge-lint: disable-next-line(unsafe-typecast)
+        vm.assertTrue(!success && answer.length == 36 && bytes4(answer) == Refused.selector, "a typed refusal");
+    }
+
+    function _compareGenesis(string memory json, uint256 index, bytes memory genesis) private {
+        bytes memory data = abi.encodeCall(_verifier.initialise, (genesis));
+        bytes memory answer = assertVerdict(json, index, address(_verifier), data);
+        string memory expected = string.concat(caseAt(index), ".expect.newState");
+        if (!vm.keyExistsJson(json, expected)) return;
+        vm.assertEq(answer, abi.encode(stateAt(json, expected)), "first state");
+    }
+
+    function _compareProof(string memory json, uint256 index, string memory input) private {
+        bytes memory data = abi.encodeCall(
+            _verifier.verify,
+            (
+                word(json, input, ".domain"),
+                stateAt(json, string.concat(input, ".state")),
+                vm.parseJsonBytes(json, string.concat(input, ".proof")),
+                Limits(number(json, input, ".now"), number(json, input, ".maxDrift"))
+            )
+        );
+        bytes memory answer = assertVerdict(json, index, address(_verifier), data);
+        string memory expected = string.concat(caseAt(index), ".expect");
+        if (!has(json, expected, ".newState")) return;
+        (TrustState memory next, Finalised memory finalised) = abi.decode(answer, (TrustState, Finalised));
+        vm.assertEq(abi.encode(next), abi.encode(stateAt(json, string.concat(expected, ".newState"))), "new state");
+        vm.assertEq(finalised.stateRoot, word(json, expected, ".stateRoot"), "state root");
+    }
+
+    function _compareMisbehaviour(string memory json, uint256 index, string memory input) private {
+        bytes memory data = abi.encodeCall(
+            _verifier.checkMisbehaviour,
+            (
+                word(json, input, ".domain"),
+                stateAt(json, string.concat(input, ".state")),
+                vm.parseJsonBytes(json, string.concat(input, ".first")),
+                vm.parseJsonBytes(json, string.concat(input, ".second"))
+            )
+        );
+        bytes memory answer = assertVerdict(json, index, address(_verifier), data);
+        string memory expected = string.concat(caseAt(index), ".expect.signers");
+        if (!vm.keyExistsJson(json, expected)) return;
+        vm.assertEq(abi.decode(answer, (address[])), vm.parseJsonAddressArray(json, expected), "double signers");
+    }
+
+    function _compareEpoch(string memory json, uint256 index, bytes memory proof) private {
+        bytes memory data = abi.encodeCall(_verifier.epochOf, (proof));
+        bytes memory answer = assertVerdict(json, index, address(_verifier), data);
+        if (!has(json, caseAt(index), ".expect")) return;
+        vm.assertEq(abi.decode(answer, (uint64)), number64(json, caseAt(index), ".expect.epoch"), "epoch");
+    }
+}
