@@ -14,6 +14,7 @@
 //! | [`finality`], [`verifier`], [`committee`] | finality statements, the plug-in point, scheme CMT1 | `poft/verification/`, `CommitteeVerifier.sol` |
 //! | `harness` | a scheme behind a pipe, for the conformance kit (feature `std`) | `poft/conformance/frames.py` |
 //! | [`state_proof`], [`esp1`] | what an EVM chain's state holds, scheme ESP1 | `poft/verification/`, `StateProofVerifier.sol` |
+//! | [`and1`] | several schemes that must agree | `poft/verification/schemes/and1.py`, `AgreementVerifier.sol` |
 //! | [`statements`] | what participants sign | `poft/protocol/statements.py`, `Statements.sol` |
 //!
 //! Nothing here panics on input, reads storage or knows the time. Lists arrive as `Vec` and are refused by name
@@ -26,6 +27,7 @@ extern crate alloc;
 
 pub mod abi;
 pub mod acknowledgement;
+pub mod and1;
 pub mod checkpoint;
 pub mod code;
 pub mod committee;

@@ -76,6 +76,15 @@ impl Work {
             pairings: self.pairings.max(other.pairings),
         }
     }
+
+    /// Both, one after the other.
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            signatures: self.signatures.saturating_add(other.signatures),
+            hashes: self.hashes.saturating_add(other.hashes),
+            pairings: self.pairings.saturating_add(other.pairings),
+        }
+    }
 }
 
 /// Bytes of a genesis or a proof; a host refuses more (`Oversize`) before it reads anything of them.

@@ -6,16 +6,21 @@
 #![forbid(unsafe_code)]
 
 use poft_primitives::{
+    and1::AgreementVerifier,
     committee::CommitteeVerifier,
     esp1::StateProofVerifier,
     verifier::{FinalityVerifier, Schemes},
 };
+
+/// What AND1 may be composed of: every other scheme.
+const SINGLE: &[&dyn FinalityVerifier] = &[&CommitteeVerifier, &StateProofVerifier(CommitteeVerifier)];
+const AGREEMENT: AgreementVerifier = AgreementVerifier::over(SINGLE);
 
 /// The list.
 pub struct RuntimeSchemes;
 
 impl Schemes for RuntimeSchemes {
     fn all() -> &'static [&'static dyn FinalityVerifier] {
-        &[&CommitteeVerifier, &StateProofVerifier(CommitteeVerifier)]
+        &[&CommitteeVerifier, &StateProofVerifier(CommitteeVerifier), &AGREEMENT]
     }
 }
