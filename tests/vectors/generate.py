@@ -956,6 +956,13 @@ def esp1_cases() -> Iterator[Case]:
         yield case(name, given, run)
 
 
+def composed_cases() -> Iterator[Case]:
+    # That module starts from the objects of this one.
+    from tests.vectors.composed import cases
+
+    return cases()
+
+
 FILES: dict[str, Callable[[], Iterator[Case]]] = {
     "log": log_cases,
     "model": model_cases,
@@ -967,6 +974,7 @@ FILES: dict[str, Callable[[], Iterator[Case]]] = {
     "acknowledgement": acknowledgement_cases,
     "state_proof": state_proof_cases,
     "esp1": esp1_cases,
+    "composed": composed_cases,
 }
 
 

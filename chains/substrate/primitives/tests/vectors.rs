@@ -3,6 +3,7 @@
 use poft_primitives::{
     abi::AbiStruct,
     acknowledgement::{Acknowledgement, Fate},
+    and1::{AgreementGenesis, AgreementProof, AgreementVerifier},
     checkpoint::{Checkpoint, CheckpointPayload},
     code::Code,
     committee::{CommitteeGenesis, CommitteeProof, CommitteeVerifier},
@@ -16,7 +17,7 @@ use poft_primitives::{
     state_proof::StateProof,
     statements::{Membership, Signed, Statement, Update, Verdict, Vote},
     testing,
-    verifier::{FinalityVerifier, Limits, TrustState},
+    verifier::{Finalised, FinalityVerifier, Limits, TrustState, Work},
     H160, H256,
 };
 use serde_json::{json, Value};
@@ -290,6 +291,95 @@ fn finality_proofs_and_evidence() {
         assert_eq!(finalised.outbox_root, proof.statement.outbox_root);
         let digest = proof.statement.digest(&domain);
         Ok(json!({ "digest": hexed(digest.as_bytes()), "newState": state_json(&next) }))
+    });
+}
+
+/// CMT1 under another name, as `tests/vectors/composed.py` has it.
+struct Renamed([u8; 4]);
+
+impl FinalityVerifier for Renamed {
+    fn scheme(&self) -> [u8; 4] {
+        self.0
+    }
+
+    fn work(&self, proof: &[u8]) -> Work {
+        CommitteeVerifier.work(proof)
+    }
+
+    fn initialise(&self, genesis: &[u8]) -> Result<TrustState, Code> {
+        CommitteeVerifier.initialise(genesis)
+    }
+
+    fn verify(
+        &self,
+        source_domain: &H256,
+        state: &TrustState,
+        proof: &[u8],
+        limits: &Limits,
+    ) -> Result<(TrustState, Finalised), Code> {
+        CommitteeVerifier.verify(source_domain, state, proof, limits)
+    }
+
+    fn epoch_of(&self, proof: &[u8]) -> Result<u64, Code> {
+        CommitteeVerifier.epoch_of(proof)
+    }
+
+    fn check_misbehaviour(
+        &self,
+        source_domain: &H256,
+        state: &TrustState,
+        first: &[u8],
+        second: &[u8],
+    ) -> Result<Vec<H160>, Code> {
+        CommitteeVerifier.check_misbehaviour(source_domain, state, first, second)
+    }
+}
+
+const KNOWN: &[&dyn FinalityVerifier] = &[
+    &CommitteeVerifier,
+    &Renamed(*b"CMT2"),
+    &Renamed(*b"CMT3"),
+    &Renamed(*b"CMT4"),
+    &Renamed(*b"CMT5"),
+    &Renamed(*b"CMT6"),
+    &Renamed(*b"CMT7"),
+    &Renamed(*b"CMT8"),
+];
+const AGREEMENT: AgreementVerifier = AgreementVerifier::over(KNOWN);
+
+#[test]
+fn composed_schemes() {
+    each("composed.json", |name, input| {
+        if name.starts_with("initialise") {
+            let genesis = get::<Data>(input, "genesis").0;
+            let made = AGREEMENT.initialise(&genesis)?;
+            assert_eq!(AgreementGenesis::decode(&genesis)?.encode()?, genesis);
+            return Ok(json!({ "newState": state_json(&made) }));
+        }
+        let (domain, state) = (get(input, "domain"), state(&input["state"]));
+        if name.starts_with("misbehaviour") {
+            let (first, second) = (get::<Data>(input, "first").0, get::<Data>(input, "second").0);
+            let signers = AGREEMENT.check_misbehaviour(&domain, &state, &first, &second)?;
+            let signers: Vec<String> = signers.iter().map(|signer| hexed(signer.as_bytes())).collect();
+            return Ok(json!({ "signers": signers }));
+        }
+        let proof = get::<Data>(input, "proof").0;
+        let limits = Limits { now: get(input, "now"), max_drift: get(input, "maxDrift") };
+        let (next, finalised) = AGREEMENT.verify(&domain, &state, &proof, &limits)?;
+        let said = AgreementProof::decode(&proof)?;
+        assert_eq!(said.encode()?, proof);
+        // What is charged covers every scheme that is asked.
+        let asked = said.schemes.iter().map(|part| CommitteeVerifier.work(part.proof).signatures).sum::<u64>();
+        if !name.starts_with("shadow_named") {
+            assert_eq!(AGREEMENT.work(&proof).signatures, asked, "{name}");
+        }
+        assert_eq!((finalised.height, finalised.outbox_root), (next.height, next.outbox_root));
+        Ok(json!({
+            "newState": state_json(&next),
+            "blockHash": hexed(finalised.block_hash.as_bytes()),
+            "stateRoot": hexed(finalised.state_root.as_bytes()),
+            "dissent": finalised.dissent.to_string(),
+        }))
     });
 }
 

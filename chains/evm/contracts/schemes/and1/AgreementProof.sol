@@ -52,14 +52,14 @@ library Agreements {
         returns (uint64 epoch, SchemeTrust[] memory list, Span[] memory spans)
     {
         (epoch, list, spans) = _head(encoded);
-        uint256 at = HEAD;
+        uint256 cursor = HEAD;
         for (uint256 i = 0; i < list.length; ++i) {
-            require(encoded.length >= at + GENESIS_ROW, Refused(Code.Malformed));
-            uint256 row = _word(encoded, at);
+            require(encoded.length >= cursor + GENESIS_ROW, Refused(Code.Malformed));
+            uint256 row = _word(encoded, cursor);
             _name(list[i], i, row);
-            at = _take(encoded, spans[i], at + GENESIS_ROW, uint16(row >> 200));
+            cursor = _take(encoded, spans[i], cursor + GENESIS_ROW, uint16(row >> 200));
         }
-        require(encoded.length == at, Refused(Code.Malformed));
+        require(encoded.length == cursor, Refused(Code.Malformed));
     }
 
     /// What the carrier says that is believed, and where the proofs lie.
@@ -69,20 +69,20 @@ library Agreements {
         returns (uint64 epoch, SchemeTrust[] memory list, Span[] memory spans)
     {
         (epoch, list, spans) = _head(encoded);
-        uint256 at = HEAD;
+        uint256 cursor = HEAD;
         for (uint256 i = 0; i < list.length; ++i) {
-            require(encoded.length >= at + PROOF_ROW, Refused(Code.Malformed));
-            uint256 row = _word(encoded, at);
+            require(encoded.length >= cursor + PROOF_ROW, Refused(Code.Malformed));
+            uint256 row = _word(encoded, cursor);
             // The word that ends where the row does.
-            uint256 tail = _word(encoded, at + PROOF_ROW - 32);
+            uint256 tail = _word(encoded, cursor + PROOF_ROW - 32);
             SchemeTrust memory trust = list[i];
             _name(trust, i, row);
             trust.epoch = uint64(row >> 152);
-            trust.authority = bytes32(_word(encoded, at + 13));
+            trust.authority = bytes32(_word(encoded, cursor + 13));
             trust.smallCommittee = _flag(uint8(tail >> 16));
-            at = _take(encoded, spans[i], at + PROOF_ROW, uint16(tail));
+            cursor = _take(encoded, spans[i], cursor + PROOF_ROW, uint16(tail));
         }
-        require(encoded.length == at, Refused(Code.Malformed));
+        require(encoded.length == cursor, Refused(Code.Malformed));
     }
 
     /// The authority of a client that believes this.
@@ -147,9 +147,9 @@ library Agreements {
     }
 
     /// 32 bytes from here; zeros where calldata ends. Callers look at those only whose presence they have checked.
-    function _word(bytes calldata encoded, uint256 at) private pure returns (uint256 word) {
+    function _word(bytes calldata encoded, uint256 cursor) private pure returns (uint256 word) {
         assembly ("memory-safe") {
-            word := calldataload(add(encoded.offset, at))
+            word := calldataload(add(encoded.offset, cursor))
         }
     }
 }

@@ -102,7 +102,10 @@ contract AgreementVerifier is IFinalityVerifier {
             if (!list[i].shadow) continue;
             bytes calldata proof = encoded[spans[i].start:spans[i].end];
             // An empty proof is none: nobody is asked.
-            bool agrees = proof.length != 0 && _hear(_question(sourceDomain, list[i].within(state), proof, limits), list[i], state.epoch, next, finalised);
+            bool agrees = proof.length != 0
+                && _hear(
+                    _question(sourceDomain, list[i].within(state), proof, limits), list[i], state.epoch, next, finalised
+                );
             // forge-lint: disable-next-line(incorrect-shift)
             if (!agrees) finalised.dissent |= uint32(1 << i);
         }
@@ -178,8 +181,7 @@ contract AgreementVerifier is IFinalityVerifier {
         bool answered;
         // Solidity's own low-level call copies all return data, which the scheme chooses and the carrier pays.
         assembly ("memory-safe") {
-            answered :=
-                staticcall(SHADOW_GAS, target, add(question, 0x20), mload(question), answer, mul(0x20, ANSWER))
+            answered := staticcall(SHADOW_GAS, target, add(question, 0x20), mload(question), answer, mul(0x20, ANSWER))
             answered := and(answered, eq(returndatasize(), mul(0x20, ANSWER)))
         }
         // The members of both structs, in their order.
