@@ -50,7 +50,10 @@ class Verifier:
     composed: bool = False
 
 
-VERIFIERS = (Verifier(b"CMT1", "CommitteeVerifier"),)
+VERIFIERS = (
+    Verifier(b"CMT1", "CommitteeVerifier"),
+    Verifier(b"AND1", "AgreementVerifier", (b"CMT1",), composed=True),
+)
 """Every scheme of this project, in the order of deployment."""
 
 
