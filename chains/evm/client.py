@@ -32,10 +32,11 @@ from poft.protocol.packet import Packet
 from poft.protocol.statements import Membership, Signed, Update, Verdict, Vote
 from poft.verification.api import Finalised, TrustState
 from poft.verification.receive import PacketProof
+from poft.verification.state_proof import StateProof
 
 from .abi import CONTRACTS, VERIFIERS, artifact, verifier_key
 from .deploy import FIRST_BLOCK, chain_domain
-from .evidence import agreed_evidence
+from .evidence import agreed_evidence, commitment_proof, read_state_proof
 from .history import History, ledger_bytes
 from .records import (
     Values,
@@ -112,6 +113,16 @@ class EvmChain:
             if height > (final := _final_height(endpoint, self._spec)):
                 raise Refused(Code.NotFinal, "height", f"{height}, {endpoint.url} has {final} as its newest final one")
         return agreed_evidence(self._endpoints, address(self._spec.deployment["Outbox"]), height)
+
+    def state_proof(self, height: int) -> StateProof:
+        """That the outbox's commitment at a height lies in the state, for clients of scheme ESP1.
+
+        Taken as the first endpoint gives it: whoever carries it verifies it as the destination will.
+
+        Raises:
+            Refused: DevelopmentChain, EvidenceDisagrees.
+        """
+        return read_state_proof(commitment_proof(self._rpc, address(self._spec.deployment["Outbox"]), height))
 
     def outbox_heights(self, first: int, last: int) -> list[int]:
         return sorted({log.height for log in self._history.between("Outbox", "PacketSent", first, last)})

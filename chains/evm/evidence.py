@@ -9,20 +9,14 @@ rests on asking several endpoints that do not share an operator.
 from __future__ import annotations
 
 import rlp  # type: ignore[import-untyped]
-from trie.exceptions import BadTrieProof, InvalidNode, ValidationError
-from trie.hexary import HexaryTrie
 
 from poft.protocol.errors import Code, Refused
-from poft.protocol.hashing import keccak, word_bytes32, word_uint
+from poft.protocol.hashing import keccak
 from poft.verification.api import Finalised
+from poft.verification.state_proof import COMMITMENT_SLOT, StateProof, outbox_commitment
+from poft.verification.state_proof import proven_slot as proven_word
 
 from .rpc import Json, NodeError, Object, Rpc, hex_bytes, quantity, read_bytes
-
-COMMITMENT_SLOT = (
-    int.from_bytes(keccak(word_uint(int.from_bytes(keccak(b"poft.storage.OutboxCommitment"), "big") - 1, 256)), "big")
-    & ~0xFF
-)
-"""ERC-7201 slot of `Outbox`'s commitment."""
 
 _STATE = keccak(b"state()")[:4]
 
@@ -54,17 +48,6 @@ _HEADER: tuple[tuple[str, str], ...] = (
 )
 _ALWAYS = 15
 
-# What the trie package raises for nodes that are none: its own, and Python's where it takes a shape for granted.
-_BAD_NODES = (
-    BadTrieProof,
-    InvalidNode,
-    ValidationError,
-    rlp.DecodingError,
-    IndexError,
-    TypeError,
-    ValueError,
-)
-
 
 def header_hash(header: Object) -> bytes:
     """Hash of a header as JSON-RPC shows it: keccak of its RLP, with as many fields as its fork has.
@@ -87,49 +70,55 @@ def _field(value: Json, kind: str) -> bytes:
     return number.to_bytes((number.bit_length() + 7) // 8, "big")
 
 
-def outbox_commitment(size: int, root: bytes) -> bytes:
-    """What the commitment slot holds for an outbox of this size and root."""
-    return keccak(word_uint(size, 64, "outboxSize") + word_bytes32(root, "outboxRoot"))
+def read_state_proof(proof: Object) -> StateProof:
+    """The nodes of an `eth_getProof` answer about one slot.
+
+    Raises:
+        Refused: EvidenceDisagrees, not about one slot, or no nodes.
+    """
+    storages = proof.get("storageProof")
+    if not isinstance(storages, list) or len(storages) != 1 or not isinstance(storages[0], dict):
+        raise Refused(Code.EvidenceDisagrees, "storage proof", "not about one slot")
+    return StateProof(
+        _nodes(proof.get("accountProof"), "account proof"), _nodes(storages[0].get("proof"), "storage proof")
+    )
 
 
-def proven_slot(state_root: bytes, account: bytes, slot: int, proof: Object) -> bytes:
+def proven_slot(state_root: bytes, account: bytes, slot: bytes, proof: Object) -> bytes:
     """Content of a storage slot, proven from a state root by the nodes of an `eth_getProof` answer.
 
     Raises:
         Refused: EvidenceDisagrees, the nodes do not prove that the account and the slot exist.
     """
-    storages = proof.get("storageProof")
-    if not isinstance(storages, list) or len(storages) != 1 or not isinstance(storages[0], dict):
-        raise Refused(Code.EvidenceDisagrees, "storage proof", "not about one slot")
-    record = _decoded(_proven(state_root, keccak(account), proof.get("accountProof"), "account proof"), "account proof")
-    if not isinstance(record, list) or len(record) != 4 or not isinstance(record[2], bytes):
-        raise Refused(Code.EvidenceDisagrees, "account proof", "not an account")
-    content = _proven(record[2], keccak(word_uint(slot, 256)), storages[0].get("proof"), "storage proof")
-    value = _decoded(content, "storage proof")
-    if not isinstance(value, bytes) or len(value) > 32:
-        raise Refused(Code.EvidenceDisagrees, "storage proof", "not a word")
-    return value.rjust(32, b"\0")
-
-
-def _decoded(data: bytes, name: str) -> object:
     try:
-        return rlp.decode(data)
-    except rlp.DecodingError as error:
-        raise Refused(Code.EvidenceDisagrees, name, "not RLP") from error
+        return proven_word(state_root, account, slot, read_state_proof(proof))
+    except Refused as refused:
+        if refused.code is not Code.BadStateProof:
+            raise
+        raise Refused(Code.EvidenceDisagrees, refused.subject, refused.detail) from refused
 
 
-def _proven(root: bytes, key: bytes, nodes: Json, name: str) -> bytes:
+def _nodes(nodes: Json, name: str) -> tuple[bytes, ...]:
     if not isinstance(nodes, list):
         raise Refused(Code.EvidenceDisagrees, name, "missing")
+    return tuple(read_bytes(node) for node in nodes)
+
+
+def commitment_proof(endpoint: Rpc, outbox: bytes, height: int) -> Object:
+    """The endpoint's `eth_getProof` answer about the commitment of an outbox at a height.
+
+    Raises:
+        Refused: DevelopmentChain (the node has no `eth_getProof`), EvidenceDisagrees (it gave none).
+    """
     try:
-        value = HexaryTrie.get_from_proof(  # type: ignore[no-untyped-call]
-            root, key, [rlp.decode(read_bytes(node)) for node in nodes]
-        )
-    except _BAD_NODES as error:
-        raise Refused(Code.EvidenceDisagrees, name, "does not lead from the root to the key") from error
-    if not value:  # a proven absence
-        raise Refused(Code.EvidenceDisagrees, name, "proves that there is nothing")
-    return bytes(value)
+        proof = endpoint.record("eth_getProof", hex_bytes(outbox), [hex_bytes(COMMITMENT_SLOT)], hex(height))
+    except NodeError as error:
+        if error.unknown_method:
+            raise Refused(Code.DevelopmentChain, "eth_getProof", f"{endpoint.url} gives no state proofs") from error
+        raise
+    if proof is None:
+        raise Refused(Code.EvidenceDisagrees, "storage proof", f"{endpoint.url} gave none")
+    return proof
 
 
 def finality_evidence(endpoint: Rpc, outbox: bytes, height: int) -> Finalised:
@@ -145,17 +134,8 @@ def finality_evidence(endpoint: Rpc, outbox: bytes, height: int) -> Finalised:
     if header_hash(header) != block_hash or quantity(header["number"]) != height:
         raise Refused(Code.EvidenceDisagrees, "header", f"{endpoint.url}: block {height} does not hash to its hash")
     state_root = read_bytes(header["stateRoot"])
-    address = hex_bytes(outbox)
-    try:
-        proof = endpoint.record("eth_getProof", address, [hex_bytes(word_uint(COMMITMENT_SLOT, 256))], hex(height))
-    except NodeError as error:
-        if error.unknown_method:
-            raise Refused(Code.DevelopmentChain, "eth_getProof", f"{endpoint.url} gives no state proofs") from error
-        raise
-    if proof is None:
-        raise Refused(Code.EvidenceDisagrees, "storage proof", f"{endpoint.url} gave none")
-    commitment = proven_slot(state_root, outbox, COMMITMENT_SLOT, proof)
-    answer = endpoint.call(address, _STATE, height)
+    commitment = proven_slot(state_root, outbox, COMMITMENT_SLOT, commitment_proof(endpoint, outbox, height))
+    answer = endpoint.call(hex_bytes(outbox), _STATE, height)
     if len(answer) != 96:
         raise Refused(Code.EvidenceDisagrees, "outbox", f"{len(answer)} bytes at height {height}")
     size, root = int.from_bytes(answer[:32], "big"), answer[32:64]

@@ -22,11 +22,12 @@ import pytest
 from chains.evm import EvmChain, EvmDevnet
 from chains.evm.abi import artifact
 from chains.evm.devnet import anvil_binary
-from chains.evm.evidence import COMMITMENT_SLOT, header_hash, outbox_commitment, proven_slot
+from chains.evm.evidence import header_hash, proven_slot
 from chains.evm.rpc import Object, Rpc, read_bytes
 from poft.chain import ChainSpec, free_port
 from poft.protocol.errors import Code, ConfigError, Refused, Unreachable
 from poft.protocol.merkle import EMPTY_ROOT
+from poft.verification.state_proof import COMMITMENT_SLOT, outbox_commitment
 
 from .chain_kit import create_task, label, memberships, people, play_round, refuses
 
@@ -172,22 +173,21 @@ def test_proof_refused_when_anything_in_it_is_altered(spec: ChainSpec) -> None:
     height = chain.outbox_heights(0, chain.height())[-1]
     said = chain.finality_evidence(height)
     slot = "0x" + rpc.call(spec.deployment["Outbox"], artifact("Outbox").call("COMMITMENT_SLOT")).hex()
-    assert int(slot, 16) == COMMITMENT_SLOT
+    assert read_bytes(slot) == COMMITMENT_SLOT
     proof = rpc.record("eth_getProof", spec.deployment["Outbox"], [slot], hex(height))
     assert proof is not None
-    number = int(slot, 16)
-    commitment = proven_slot(said.state_root, outbox, number, proof)
+    commitment = proven_slot(said.state_root, outbox, COMMITMENT_SLOT, proof)
     assert commitment == outbox_commitment(said.outbox_size, said.outbox_root)
     text = json.dumps(proof)
     nodes = [*proof["accountProof"], *proof["storageProof"][0]["proof"]]  # type: ignore[index, call-overload, misc]
     for node in nodes:
         for forged in (flipped(str(node)), str(node)[:-2], str(node) + "00", "0x"):
             with refuses(Code.EvidenceDisagrees):
-                proven_slot(said.state_root, outbox, number, json.loads(text.replace(str(node), forged)))
+                proven_slot(said.state_root, outbox, COMMITMENT_SLOT, json.loads(text.replace(str(node), forged)))
     for account, at, root in (
-        (bytes(20), number, said.state_root),
-        (outbox, number + 1, said.state_root),
-        (outbox, number, said.block_hash),
+        (bytes(20), COMMITMENT_SLOT, said.state_root),
+        (outbox, COMMITMENT_SLOT[:-1] + b"\1", said.state_root),
+        (outbox, COMMITMENT_SLOT, said.block_hash),
     ):
         with refuses(Code.EvidenceDisagrees):
             proven_slot(root, account, at, proof)
@@ -201,12 +201,12 @@ def test_proof_refused_absence_offered_as_presence(spec: ChainSpec) -> None:
     proof = rpc.record("eth_getProof", spec.deployment["Outbox"], [empty_slot], hex(said.height))
     assert proof is not None
     with refuses(Code.EvidenceDisagrees):
-        proven_slot(said.state_root, read_bytes(spec.deployment["Outbox"]), int(empty_slot, 16), proof)
+        proven_slot(said.state_root, read_bytes(spec.deployment["Outbox"]), read_bytes(empty_slot), proof)
     nobody = "0x" + "11" * 20
     proof = rpc.record("eth_getProof", nobody, [empty_slot], hex(said.height))
     assert proof is not None
     with refuses(Code.EvidenceDisagrees):
-        proven_slot(said.state_root, read_bytes(nobody), int(empty_slot, 16), proof)
+        proven_slot(said.state_root, read_bytes(nobody), read_bytes(empty_slot), proof)
 
 
 # --- endpoints -------------------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ def test_made_up_trie_nodes_prove_nothing(account: list[bytes], storage: list[by
     root = keccak(account[0]) if account else bytes(32)
     answer: dict[str, Json] = {"accountProof": shown(account), "storageProof": [{"proof": shown(storage)}]}
     with pytest.raises(Refused) as refused:
-        proven_slot(root, bytes(20), 0, answer)
+        proven_slot(root, bytes(20), bytes(32), answer)
     assert refused.value.code is Code.EvidenceDisagrees
 
 
