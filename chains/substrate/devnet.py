@@ -21,7 +21,7 @@ from poft.chain import ChainSpec, DevnetStatus, free_port
 from poft.protocol.errors import ConfigError, Unreachable
 from poft.whole_file import write_whole
 
-from .genesis import COINS, domain_of, keypair, request, runtime_code
+from .genesis import COINS, RUNTIME, domain_of, keypair, request, runtime_code
 from .rpc import NodeError, Rpc
 from .runtime import Runtime, number, record
 from .sending import Payer
@@ -63,7 +63,10 @@ class _State:
 
 
 class SubstrateDevnet:
-    """Devnets of kind `substrate`."""
+    """Devnets of kind `substrate`; new ones on this runtime."""
+
+    def __init__(self, runtime: Path = RUNTIME) -> None:
+        self._runtime = runtime
 
     def start(self, folder: Path, name: str, port: int, accounts: Sequence[str] = ()) -> ChainSpec:
         """See `poft.chain.Devnet.start`. A folder whose chain runs already answers with the same spec."""
@@ -79,7 +82,7 @@ class SubstrateDevnet:
                 raise ConfigError(f"the devnet {name!r} runs on port {state.port}", "Stop it to move it")
             _fund(state.rpc, accounts)
         else:
-            state = _launch(folder, name, port, accounts)
+            state = _launch(folder, name, port, accounts, self._runtime)
         return ChainSpec(name=name, kind=KIND, rpc=(state.rpc,), domain=domain_of(name), key=GOVERNOR, development=True)
 
     def account(self, label: str) -> str:
@@ -129,14 +132,14 @@ def node_binary() -> str:
     return found
 
 
-def _launch(folder: Path, name: str, port: int, accounts: Sequence[str]) -> _State:
+def _launch(folder: Path, name: str, port: int, accounts: Sequence[str], runtime: Path) -> _State:
     node, modules = node_binary(), node_modules()
     require_free(port)
     folder.mkdir(parents=True, exist_ok=True)
     fresh = not (folder / _GENESIS).exists()
     wasm = folder / "runtime.wasm"
     if fresh:
-        wasm.write_bytes(runtime_code())
+        wasm.write_bytes(runtime_code(runtime))
     configuration = {
         "genesis": str(folder / _GENESIS),
         "db": str(folder / _DATABASE),

@@ -31,7 +31,10 @@ _SLOT_MILLIS = 1000
 """The runtime's slot (`MILLI_SECS_PER_BLOCK`)."""
 _SEED = re.compile("0x[0-9a-fA-F]{64}")
 _MAX_RUNTIME = 1 << 26
-_RUNTIME = Path(__file__).parent / "runtime.wasm.zst"
+_ZSTD, _WASM = b"\x28\xb5\x2f\xfd", b"\0asm"
+"""What files of either kind begin with."""
+RUNTIME = Path(__file__).parent / "runtime.wasm.zst"
+"""Written by `build_runtime.sh`."""
 
 
 def domain_of(name: str) -> bytes:
@@ -60,15 +63,23 @@ def request(name: str, runtime: Path, accounts: Sequence[str]) -> dict[str, Json
     }
 
 
-def runtime_code() -> bytes:
-    """The runtime's WebAssembly.
+def runtime_code(path: Path = RUNTIME) -> bytes:
+    """The WebAssembly of a runtime: this project's, or another that has its pallets. A .zst is unpacked.
 
     Raises:
-        ConfigError: it is not in the checkout.
+        ConfigError: it is not there, or is no WebAssembly.
     """
-    if not _RUNTIME.exists():
-        raise ConfigError(f"{_RUNTIME.name} is missing", "run make runtime")
-    return zstandard.ZstdDecompressor().decompress(_RUNTIME.read_bytes(), max_output_size=_MAX_RUNTIME)
+    if not path.is_file():
+        raise ConfigError(f"{path} is missing", "run make runtime" if path == RUNTIME else "Build that runtime")
+    code = path.read_bytes()
+    try:
+        if code.startswith(_ZSTD):
+            code = zstandard.ZstdDecompressor().decompress(code, max_output_size=_MAX_RUNTIME)
+    except zstandard.ZstdError as error:
+        raise ConfigError(f"{path} cannot be unpacked: {error}") from error
+    if not code.startswith(_WASM):
+        raise ConfigError(f"{path} is no WebAssembly", "Name a .wasm, or one packed by zstd")
+    return code
 
 
 def keypair(secret: str) -> Keypair:

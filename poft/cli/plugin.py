@@ -1,4 +1,4 @@
-"""`poft plugin`: schemes as plug-ins, listed and checked (docs/plugins.md)."""
+"""`poft plugin`: schemes as plug-ins, listed, begun and checked (docs/plugins.md)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from poft.protocol.errors import ConfigError
 if TYPE_CHECKING:
     from poft.conformance.check import Measurement, Scorecard
 
-app = typer.Typer(help="Verification schemes as plug-ins: list, check.", no_args_is_help=True)
+app = typer.Typer(help="Verification schemes as plug-ins: list, begin, check.", no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 SHOWN = 20
@@ -31,6 +31,20 @@ def list_schemes(json: AsJson = False) -> None:
         print_json([{"scheme": name, "package": package, "checkable": can == "yes"} for name, package, can in rows])
         return
     print_table("schemes", ("scheme", "package", "can be checked"), rows)
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="Four capital letters or digits, e.g. ABC1.")],
+    folder: Annotated[
+        Path | None, typer.Option(help="Where to; the scheme's name in small letters if not given.")
+    ] = None,
+) -> None:
+    """Write the skeleton of a scheme: Python, Solidity, Rust. It passes `poft plugin check` as it is."""
+    from poft.conformance.skeleton import write
+
+    made = write(name, folder or Path(name.lower()))
+    print(f"{made}/README.md says what comes next; first: pip install --no-deps -e {made} && poft plugin check {name}")
 
 
 @app.command()

@@ -17,6 +17,8 @@ from poft.conformance.questions import TAKEN, Question, Verdict, Verify
 from poft.protocol.errors import ConfigError
 
 _SECONDS = 300.0
+_BUILD_SECONDS = 1800.0
+"""From nothing, on a slow machine that builds other things as well."""
 _NANO = 1e-6
 """Milliseconds in a nanosecond."""
 
@@ -79,9 +81,12 @@ def built(crate: Crate, profile: str = "dev") -> InRust:
             capture_output=True,
             text=True,
             check=False,
+            timeout=_BUILD_SECONDS,
         )
     except OSError as error:
         raise ConfigError("cargo is missing", "Install Rust 1.90 or newer (rustup.rs)") from error
+    except subprocess.TimeoutExpired as error:
+        raise ConfigError(f"cargo is not done after {_BUILD_SECONDS:.0f} s", "See what else builds there") from error
     if done.returncode:
         raise ConfigError(f"{' '.join(command)} failed:\n{done.stderr}", "Correct the crate")
     return InRust(target / ("debug" if profile == "dev" else profile) / "examples" / crate.harness)

@@ -41,10 +41,13 @@ class Contract:
 
 @dataclass(frozen=True, slots=True)
 class Crate:
-    """A Rust crate whose example `harness` calls `poft_primitives::harness::serve(&verifier)`; it is built first."""
+    """A Rust crate with an example that calls `poft_primitives::harness::serve(&verifier)`; it is built first.
+
+    `harness` names the example. Crates share one target folder, so it should carry the scheme's name.
+    """
 
     manifest: Path
-    harness: str = "harness"
+    harness: str
 
 
 @dataclass(frozen=True, slots=True)
