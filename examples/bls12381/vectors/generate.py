@@ -10,8 +10,8 @@ integers are decimal strings, bytes 0x hex (docs/protocol.md section 13). A case
 - `bls1.json`: by `input.call`: `initialise` (`genesis` → `state`), `verify` (`domain`, `state`, `proof`, `now`,
   `maxDrift` → `state`), `epochOf` (`proof` → `epoch`), `checkMisbehaviour` (`domain`, `state`, `first`, `second` →
   `signers`). Codes of bad cases are stated beside the attack, in `poft_bls12381/forgeries.py`, and compared here.
-- `gas.json`: for each size of committee a `genesis`, a `first` proof (101 leaves), and two proofs of 200 leaves (nine
-  nodes): by `everybody`, and by a `quorum` with as many absent as it can bear.
+- `gas.json`: what is measured, for five sizes of committee: `genesis`, the `first` proof (101 leaves), `then` the one
+  of 200 leaves (nine nodes), by everybody or by the smallest quorum; CMT1's beside BLS1's.
 """
 
 from __future__ import annotations
@@ -24,10 +24,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from poft.protocol.errors import Refused
-from poft.protocol.finality import Finality
+from poft.protocol.finality import Finality, sign_finality
 from poft.protocol.hashing import U64_MAX, ZERO32, keccak
 from poft.protocol.merkle import consistency_proof, log_root
+from poft.protocol.signatures import key_address
 from poft.verification.api import Limits, TrustState
+from poft.verification.schemes.cmt1 import CommitteeGenesis, build_proof
 
 from poft_bls12381.forgeries import Forged, forged_geneses, forged_updates
 from poft_bls12381.honest import Committee, committee, most_absent
@@ -249,23 +251,27 @@ def contradictions(members: Committee) -> Iterator[Json]:
 
 
 def gas() -> Iterator[Json]:
-    """Proofs to be measured."""
+    """Proofs to be measured: CMT1's by its quorum, BLS1's by its quorum and by everybody."""
+    first, then, path = statement(10, 101), statement(20, 200), nodes(101, 200)
     for n in SIZES:
+        keys = sorted((keccak(b"gas" + bytes([i])) for i in range(n)), key=key_address)
+        named = tuple(map(key_address, keys))
+        signed = [
+            build_proof(said, named, {key_address(key): sign_finality(key, DOMAIN, said) for key in keys}, nodes_of)
+            for said, nodes_of in ((first, ()), (then, path))
+        ]
+        yield measured("CMT1 quorum", n, CommitteeGenesis(1, named).encode(), *(proof.encode() for proof in signed))
         members = committee(b"gas", n)
-        said, path = statement(20, 200), nodes(101, 200)
+        begun, genesis = members.prove(first, DOMAIN).encode(), members.genesis().encode()
+        yield measured("BLS1 everybody", n, genesis, begun, members.prove(then, DOMAIN, (), path).encode())
         gone = range(n - most_absent(n), n)
-        yield encode(
-            {
-                "members": n,
-                "absent": len(gone),
-                "domain": DOMAIN,
-                "now": NOW,
-                "genesis": members.genesis().encode(),
-                "first": members.prove(statement(10, 101), DOMAIN).encode(),
-                "everybody": members.prove(said, DOMAIN, (), path).encode(),
-                "quorum": members.prove(said, DOMAIN, gone, path).encode(),
-            }
-        )
+        yield measured("BLS1 quorum", n, genesis, begun, members.prove(then, DOMAIN, gone, path).encode())
+
+
+def measured(name: str, members: int, genesis: bytes, first: bytes, then: bytes) -> Json:
+    """One update to be measured, with what comes before it."""
+    given = {"name": name, "members": members, "domain": DOMAIN, "now": NOW}
+    return encode({**given, "genesis": genesis, "first": first, "then": then})
 
 
 def main() -> int:

@@ -27,8 +27,8 @@ struct BlsProof {
 /// A member who did not sign.
 struct Absent {
     uint256 index;
-    uint256 keyAt;
-    uint256 pathAt;
+    uint256 keyOffset;
+    uint256 pathOffset;
     uint256 pathLength;
 }
 
@@ -73,26 +73,23 @@ library BlsProofs {
         returns (bytes32)
     {
         requireCount(count, small);
-        bytes32[] memory leaves = new bytes32[](count);
-        G2 memory previous;
-        G2 memory total;
         // Sorted before any key is looked at, as on the other chains.
-        for (uint256 i = 0; i < count; ++i) {
-            G2 memory key = Bls12381.readG2(genesis, GENESIS_HEAD + i * MEMBER_BYTES);
-            require(i == 0 || _precedes(previous, key), Refused(Code.CommitteeInvalid));
-            previous = key;
+        for (uint256 i = 1; i < count; ++i) {
+            uint256 offset = GENESIS_HEAD + i * MEMBER_BYTES;
+            require(_precedes(genesis, offset - MEMBER_BYTES, offset), Refused(Code.CommitteeInvalid));
         }
+        bytes32[] memory leaves = new bytes32[](count);
+        bytes memory sum = Bls12381.emptySum();
         for (uint256 i = 0; i < count; ++i) {
             uint256 offset = GENESIS_HEAD + i * MEMBER_BYTES;
             G2 memory key = Bls12381.readG2(genesis, offset);
             G1 memory possession = Bls12381.readG1(genesis, offset + Bls12381.G2_BYTES);
             require(key.possesses(possession), Refused(Code.CommitteeInvalid));
-            bool success;
-            (success, total) = total.add(key);
-            require(success, Refused(Code.CommitteeInvalid));
+            require(Bls12381.addAt(sum, genesis, offset), Refused(Code.CommitteeInvalid));
             leaves[i] = keccak256(genesis[offset:offset + Bls12381.G2_BYTES]);
         }
         // Every key is in the subgroup, so the sum is.
+        G2 memory total = Bls12381.total(sum);
         require(!total.isInfinity(), Refused(Code.CommitteeInvalid));
         return _authority(epoch, count, bytes.concat(total.pack(), MerkleLog.rootInPlace(leaves, count)));
     }
@@ -155,11 +152,11 @@ library BlsProofs {
     /// The absent member whose entry stands at `offset`, and where the next entry stands.
     function absentAt(bytes calldata encoded, uint256 offset) internal pure returns (Absent memory one, uint256 next) {
         one = Absent(uint8(encoded[offset]), offset + 2, offset + ABSENT_BYTES, uint8(encoded[offset + 1]));
-        next = one.pathAt + 32 * one.pathLength;
+        next = one.pathOffset + 32 * one.pathLength;
     }
 
     function path(Absent memory one, bytes calldata encoded) internal pure returns (bytes32[] calldata) {
-        return _nodes(encoded, one.pathAt, one.pathLength);
+        return _nodes(encoded, one.pathOffset, one.pathLength);
     }
 
     function requireCount(uint256 count, bool small) internal pure {
@@ -172,19 +169,11 @@ library BlsProofs {
         return keccak256(abi.encodePacked(TAG, epoch, uint8(count), sumAndRoot));
     }
 
-    /// Whether a key's bytes come before another's: packed coordinates have one width, so they compare like numbers.
-    function _precedes(G2 memory first, G2 memory second) private pure returns (bool) {
-        return _less(abi.encode(first), abi.encode(second));
-    }
-
-    function _less(bytes memory first, bytes memory second) private pure returns (bool) {
-        for (uint256 offset = 32; offset <= first.length; offset += 32) {
-            uint256 a;
-            uint256 b;
-            assembly ("memory-safe") {
-                a := mload(add(first, offset))
-                b := mload(add(second, offset))
-            }
+    /// Whether the key at one offset comes before the key at another, bytewise.
+    function _precedes(bytes calldata genesis, uint256 first, uint256 second) private pure returns (bool) {
+        for (uint256 i = 0; i < Bls12381.G2_BYTES; i += 32) {
+            bytes32 a = bytes32(genesis[first + i:first + i + 32]);
+            bytes32 b = bytes32(genesis[second + i:second + i + 32]);
             if (a != b) return a < b;
         }
         return false;

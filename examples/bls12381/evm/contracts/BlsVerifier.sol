@@ -141,7 +141,7 @@ contract BlsVerifier is IFinalityVerifier {
         for (uint256 i = 0; i < proof.absentCount; ++i) {
             Absent memory one;
             (one, offset) = BlsProofs.absentAt(encoded, offset);
-            bytes32 leaf = keccak256(encoded[one.keyAt:one.pathAt]);
+            bytes32 leaf = keccak256(encoded[one.keyOffset:one.pathOffset]);
             MerkleLog.verifyInclusion(leaf, one.index, proof.roll.count, one.path(encoded), root);
         }
     }
@@ -150,16 +150,15 @@ contract BlsVerifier is IFinalityVerifier {
     function _presentKey(BlsProof memory proof, bytes calldata encoded) private view returns (G2 memory key) {
         key = proof.roll.aggregate(encoded);
         if (proof.absentCount == 0) return key;
-        G2 memory missing;
-        bool success;
+        bytes memory missing = Bls12381.emptySum();
         uint256 offset = proof.absentAt;
         for (uint256 i = 0; i < proof.absentCount; ++i) {
             Absent memory one;
             (one, offset) = BlsProofs.absentAt(encoded, offset);
-            (success, missing) = missing.add(Bls12381.readG2(encoded, one.keyAt));
-            require(success, Refused(Code.BadSignature));
+            require(Bls12381.addAt(missing, encoded, one.keyOffset), Refused(Code.BadSignature));
         }
-        (success, key) = key.add(missing.negate());
+        bool success;
+        (success, key) = key.add(Bls12381.total(missing).negate());
         require(success, Refused(Code.BadSignature));
     }
 
