@@ -85,6 +85,6 @@ class BlsSource:
 PLUGIN = Plugin(
     source=BlsSource,
     contract=Contract(_ROOT / "evm" / "out" / "BlsVerifier.sol" / "BlsVerifier.json", project=_ROOT / "evm"),
-    crate=Crate(_ROOT / "substrate" / "bls1" / "Cargo.toml"),
+    crate=Crate(_ROOT / "substrate" / "bls1" / "Cargo.toml", "bls1"),
 )
 """Entry point `BLS1` of the group `poft.conformance`. Contract and crate lie beside the package: install editable."""
