@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IFinalityVerifier} from "../../contracts/interfaces/IFinalityVerifier.sol";
+import {IFinalityVerifier, TrustState} from "../../contracts/interfaces/IFinalityVerifier.sol";
+import {Agreements, SchemeTrust} from "../../contracts/schemes/and1/AgreementProof.sol";
 
 /// A scheme under another name, as `tests/vectors/composed.py` has it: whatever else is asked goes to the scheme.
 contract Renamed {
@@ -83,5 +84,57 @@ contract Bomb {
             if refuses { revert(0, 409600) }
             return(0, 409600)
         }
+    }
+}
+
+/// Geneses and proofs of AND1.
+library Composed {
+    function genesis(uint64 epoch, SchemeTrust[] memory list, bytes[] memory geneses)
+        internal
+        pure
+        returns (bytes memory packed)
+    {
+        packed = abi.encodePacked(epoch, uint8(list.length));
+        for (uint256 i = 0; i < list.length; ++i) {
+            packed = bytes.concat(
+                packed, abi.encodePacked(list[i].scheme, list[i].shadow, uint16(geneses[i].length)), geneses[i]
+            );
+        }
+    }
+
+    function proof(uint64 epoch, SchemeTrust[] memory list, bytes[] memory proofs)
+        internal
+        pure
+        returns (bytes memory packed)
+    {
+        packed = abi.encodePacked(epoch, uint8(list.length));
+        for (uint256 i = 0; i < list.length; ++i) {
+            SchemeTrust memory trust = list[i];
+            packed = bytes.concat(
+                packed,
+                abi.encodePacked(
+                    trust.scheme,
+                    trust.shadow,
+                    trust.epoch,
+                    trust.authority,
+                    trust.smallCommittee,
+                    uint16(proofs[i].length)
+                ),
+                proofs[i]
+            );
+        }
+    }
+
+    /// A client that has this list and knows an empty outbox at height 10.
+    function state(uint64 epoch, SchemeTrust[] memory list) internal pure returns (TrustState memory) {
+        return TrustState({
+            epoch: epoch,
+            height: 10,
+            timestamp: 1990,
+            outboxSize: 0,
+            outboxRoot: keccak256(""),
+            authority: Agreements.hash(list),
+            smallCommittee: false
+        });
     }
 }

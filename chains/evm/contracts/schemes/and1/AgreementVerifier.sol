@@ -22,8 +22,8 @@ import {Agreements, SchemeTrust, Span} from "./AgreementProof.sol";
 contract AgreementVerifier is IFinalityVerifier {
     using Agreements for SchemeTrust;
 
-    /// What a scheme in shadow gets: 64 members of CMT1 with a hand-over to 64 need less than half of it, a pairing
-    /// check with two pairs an eighth.
+    /// What a scheme in shadow gets: CMT1 with 43 signatures of 64 needs less than a third of it, a pairing check with
+    /// two pairs a tenth.
     uint256 public constant SHADOW_GAS = 1_000_000;
 
     bytes4 private constant SCHEME = "AND1";
