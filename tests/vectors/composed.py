@@ -2,7 +2,7 @@
 
 The schemes composed here are CMT1 and CMT1 again under other names (`CMT2` to `CMT8`), each with a committee of its
 own: AND1 does not know what it composes, and so it is tested without the faults of others. The names exist in tests
-alone.
+alone. The last cases compose what one would: CMT1 and ESP1 over the same committee.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from poft.verification.schemes.and1 import (
     agreement_hash,
 )
 from poft.verification.schemes.cmt1 import CommitteeGenesis, CommitteeProof, CommitteeVerifier
+from poft.verification.schemes.esp1 import OutboxGenesis, StateProofVerifier, outbox_authority
 
+from . import esp1
 from .generate import (
     DRIFT,
     LEAVES,
@@ -38,6 +40,7 @@ from .generate import (
     committee,
     filler,
     flip,
+    log_root,
     trusted,
 )
 
@@ -57,6 +60,8 @@ class Renamed(CommitteeVerifier):
 
 def known(name: bytes) -> FinalityVerifier:
     """The schemes of these vectors."""
+    if name == b"ESP1":
+        return StateProofVerifier()
     if name not in NAMES:
         raise Refused(Code.UnknownScheme, "scheme", repr(name))
     return Renamed(name)
@@ -128,11 +133,11 @@ def carried(voices: Sequence[Voice], proofs: Sequence[bytes], epoch: int = 1) ->
     return AgreementProof(epoch, tuple(parts)).encode()
 
 
-def check(name: str, state: TrustState, proof: bytes, domain: bytes = SOURCE) -> Case:
-    given = {"domain": domain, "state": state, "proof": proof, "now": LIMITS.now, "maxDrift": LIMITS.max_drift}
+def check(name: str, state: TrustState, proof: bytes, domain: bytes = SOURCE, limits: Limits = LIMITS) -> Case:
+    given = {"domain": domain, "state": state, "proof": proof, "now": limits.now, "maxDrift": limits.max_drift}
 
     def run() -> object:
-        after, finalised = AGREEMENT.verify(domain, state, proof, LIMITS)
+        after, finalised = AGREEMENT.verify(domain, state, proof, limits)
         return {
             "newState": after,
             "blockHash": finalised.block_hash,
@@ -157,6 +162,7 @@ def cases() -> Iterator[Case]:
     yield from epochs()
     yield from geneses()
     yield from evidence()
+    yield from with_state_proofs()
 
 
 def agreements() -> Iterator[Case]:
@@ -459,3 +465,47 @@ def evidence() -> Iterator[Case]:
     )
     retired = believing((replace(A, epoch=2, first_key=180, size=5), B), 2)
     yield submit("retired_list", carried(PAIR, [a, b""]), carried(PAIR, [a_fork, b""]), retired)
+
+
+def with_state_proofs() -> Iterator[Case]:
+    """CMT1 and ESP1 of one committee: a quorum alone is not believed, nor is a state that no quorum finalised."""
+    source, poorer = esp1.chain(), esp1.chain(3)
+
+    def trusts(shadow: bool = False) -> tuple[SchemeTrust, SchemeTrust]:
+        own = committee_hash(1, source.members)
+        return (
+            SchemeTrust(b"CMT1", False, 1, own, False),
+            SchemeTrust(b"ESP1", shadow, 1, outbox_authority(own, esp1.OUTBOX), False),
+        )
+
+    def ask(name: str, proofs: Sequence[bytes], shadow: bool = False) -> Case:
+        state = replace(source.trusted(), authority=agreement_hash(trusts(shadow)))
+        parts = tuple(SchemeProof(trust, proof) for trust, proof in zip(trusts(shadow), proofs, strict=True))
+        encoded = AgreementProof(1, parts).encode()
+        return check(f"cmt1_and_esp1_{name}", state, encoded, esp1.DOMAIN, esp1.LIMITS)
+
+    said, stated = source.inner(source.statement(), 3).encode(), source.proof().encode()
+    yield ask("agree", [said, stated])
+    first = [source.inner(source.statement(), 0).encode(), source.proof(known=0).encode()]
+    for name, shadow in (("first", False), ("first_in_shadow", True)):
+        state = replace(source.trusted(0, 0), timestamp=0, authority=agreement_hash(trusts(shadow)))
+        parts = tuple(SchemeProof(trust, proof) for trust, proof in zip(trusts(shadow), first, strict=True))
+        encoded = AgreementProof(1, parts).encode()
+        yield check(f"cmt1_and_esp1_{name}", state, encoded, esp1.DOMAIN, esp1.LIMITS)
+    lies = replace(source.proof(), state=poorer.state.proof).encode()
+    yield ask("state_of_another_block", [said, lies])
+    yield ask("state_of_another_block_in_shadow", [said, lies], True)
+    grown = source.statement(outbox_size=6, outbox_root=log_root(esp1.LEAVES[:6]))
+    both = [source.inner(grown, 3).encode(), source.proof(grown).encode()]
+    yield ask("a_quorum_lies_about_the_outbox", both)
+    yield ask("a_quorum_lies_about_the_outbox_shadow_reports", both, True)
+    following = tuple(esp1.key_address(key) for key in esp1.keys(4, 4))
+    handing = source.statement(next_committee=committee_hash(2, following))
+    moves = [source.inner(handing, 3, following).encode(), source.proof(handing, following=following).encode()]
+    yield ask("hand_over_together", moves)
+    yield ask("hand_over_apart", [moves[0], stated])
+    own = CommitteeGenesis(1, source.members).encode()
+    for name, shadow in (("cmt1_and_esp1", False), ("cmt1_and_esp1_in_shadow", True)):
+        stated_outbox = SchemeGenesis(b"ESP1", OutboxGenesis(esp1.OUTBOX, own).encode(), shadow)
+        genesis = AgreementGenesis(1, (SchemeGenesis(b"CMT1", own), stated_outbox)).encode()
+        yield case(f"initialise_{name}", {"genesis": genesis}, lambda g=genesis: {"newState": AGREEMENT.initialise(g)})

@@ -4,21 +4,22 @@ pragma solidity 0.8.37;
 import {Finalised, IFinalityVerifier, Limits, TrustState} from "../contracts/interfaces/IFinalityVerifier.sol";
 import {AgreementVerifier} from "../contracts/schemes/and1/AgreementVerifier.sol";
 import {CommitteeVerifier} from "../contracts/schemes/cmt1/CommitteeVerifier.sol";
-import {Code} from "../contracts/types/Code.sol";
+import {StateProofVerifier} from "../contracts/schemes/esp1/StateProofVerifier.sol";
 import {Renamed} from "./support/Composed.sol";
 import {Vectors} from "./support/Vectors.sol";
 
-/// AND1 over CMT1 and CMT1 under seven other names, against the shared vectors.
+/// AND1 over CMT1, CMT1 under seven other names, and ESP1, against the shared vectors.
 contract And1Test is Vectors {
     AgreementVerifier private _verifier;
 
     function setUp() public {
-        IFinalityVerifier[] memory schemes = new IFinalityVerifier[](8);
+        IFinalityVerifier[] memory schemes = new IFinalityVerifier[](9);
         schemes[0] = new CommitteeVerifier();
         bytes4[7] memory names = [bytes4("CMT2"), "CMT3", "CMT4", "CMT5", "CMT6", "CMT7", "CMT8"];
         for (uint256 i = 0; i < names.length; ++i) {
             schemes[i + 1] = IFinalityVerifier(address(new Renamed(names[i], schemes[0])));
         }
+        schemes[8] = new StateProofVerifier(schemes[0]);
         _verifier = new AgreementVerifier(schemes);
     }
 
