@@ -103,12 +103,18 @@ def placed(contract: Contract, payer: Payer, spec: ChainSpec) -> str:
     for verifier in VERIFIERS:
         if contract.artifact == verifier.contract and verifier_key(verifier.scheme) in spec.deployment:
             return spec.deployment[verifier_key(verifier.scheme)]
-    arguments = [
-        to_canonical_address(placed(argument, payer, spec)) if isinstance(argument, Contract) else argument
-        for argument in contract.arguments
-    ]
+    arguments = [_argument(argument, payer, spec) for argument in contract.arguments]
     mined = payer.send(None, compiled(contract).creation(*arguments))
     return to_checksum_address(str(mined.record["contractAddress"]))
+
+
+def _argument(argument: object, payer: Payer, spec: ChainSpec) -> object:
+    """An argument as the ABI takes it: contracts, also those in lists, become addresses."""
+    if isinstance(argument, Contract):
+        return to_canonical_address(placed(argument, payer, spec))
+    if isinstance(argument, tuple | list):
+        return [_argument(item, payer, spec) for item in argument]
+    return argument
 
 
 def compiled(contract: Contract) -> Artifact:

@@ -31,7 +31,8 @@ class Contract:
     """A verifier contract: `artifact` is forge's JSON, or the name of one of the project's own contracts.
 
     `project` is the folder with the foundry.toml that makes the JSON; forge builds there before the check, so that what
-    is checked is what the sources say. An argument that is a `Contract` is deployed first and passed as its address.
+    is checked is what the sources say. An argument that is a `Contract`, or one within a tuple, is deployed first and
+    passed as its address; so are the project's own, unless the chain has them.
     """
 
     artifact: Path | str

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import entry_points
 from typing import Protocol, cast
 
@@ -105,8 +106,13 @@ def verifier(scheme: bytes) -> FinalityVerifier:
     Raises:
         Refused: UnknownScheme.
     """
-    name = scheme.decode("ascii", "replace")
+    return _implementation(scheme.decode("ascii", "replace"))()
+
+
+@cache
+def _implementation(name: str) -> type[FinalityVerifier]:
+    """Found once: to read what is installed takes as long as fifty signatures."""
     for point in entry_points(group="poft.verifiers"):
         if point.name == name:
-            return cast(type[FinalityVerifier], point.load())()
+            return cast(type[FinalityVerifier], point.load())
     raise Refused(Code.UnknownScheme, "scheme", f"{name!r} is not installed")
