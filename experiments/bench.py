@@ -2,7 +2,8 @@
 
     python -m experiments.bench [--output build/bench.json] [--only NAME]
 
-A figure is the median over repetitions. Ratios travel between machines, milliseconds do not.
+A figure is the median over repetitions. Ratios travel between machines, milliseconds do not. `link` measures what the
+ledgers charge instead (`bench_link.py`), `charges` what a call takes natively beside what the pallets charge for it.
 """
 
 from __future__ import annotations
@@ -10,18 +11,23 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import time
-from collections.abc import Callable
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from random import Random
-from statistics import median
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from poft.protocol.errors import ConfigError
 from poft.protocol.hashing import ZERO32, keccak, sha256
+
+from .bench_link import LinkCost, costs
+from .timing import timed
 
 if TYPE_CHECKING:
     from poft.training.data import Samples
@@ -38,17 +44,6 @@ class Measurement:
     compared_with: str
     against: float
     ratio: float
-
-
-def timed(work: Callable[[], object], repetitions: int = 5) -> float:
-    """Median milliseconds of one call; the first call warms up and does not count."""
-    work()
-    samples = []
-    for _ in range(repetitions):
-        began = time.perf_counter()
-        work()
-        samples.append(1000 * (time.perf_counter() - began))
-    return median(samples)
 
 
 def measurement(name: str, work: Callable[[], object], compared: str, other: Callable[[], object]) -> Measurement:
@@ -79,7 +74,8 @@ def verification() -> list[Measurement]:
     members = sorted(keys)
     statement = Finality(1, 10, ZERO32, ZERO32, 1000, root, 1, ZERO32)
     signatures = {member: sign_finality(keys[member], source, statement) for member in members}
-    proof = build_proof(statement, members, signatures, consistency_path(hashes, 900))
+    built = build_proof(statement, members, signatures, consistency_path(hashes, 900))
+    proof = built.encode()
     state = TrustState(1, committee_hash(1, members), 5, 1, 900, old)
     delivered = PacketProof(packets[950], payload, 950, tuple(inclusion_path(hashes, 950)))
     expected = Expectation(own, source, own, (own,), 950, 7, 1000, root)
@@ -89,7 +85,7 @@ def verification() -> list[Measurement]:
         check_packet(expected, delivered)
 
     digest, backend = statement.digest(source), NativeECCBackend()
-    parsed = [Signature(s[:64] + bytes([s[64] - 27])) for s in proof.signatures]
+    parsed = [Signature(s[:64] + bytes([s[64] - 27])) for s in built.signatures]
     return [
         measurement(
             "verify one delivery: update 3 of 4 with consistency proof, then one packet",
@@ -196,6 +192,29 @@ SUITES = {
     "aggregation": aggregation,
     "training": training,
 }
+LINK, CHARGES = "link", "charges"
+
+
+def natively() -> dict[str, float]:
+    """Milliseconds of the parts of a call in Rust, by the primitives' own example; needs cargo."""
+    folder = Path(__file__).parents[1] / "chains" / "substrate"
+    command = ["cargo", "run", "--quiet", "--release", "--locked", "-p", "poft-primitives", "--features", "testing"]
+    run = subprocess.run([*command, "--example", "cost"], cwd=folder, capture_output=True, text=True, check=False)
+    if run.returncode:
+        raise ConfigError(f"the example did not run:\n{run.stderr}", "Install Rust 1.90 or newer")
+    return {name: int(ns) / 1e6 for name, ns in re.findall(r"^(.+): (\d+) ns$", run.stdout, re.M)}
+
+
+def charges(link: Sequence[LinkCost]) -> list[Measurement]:
+    """What the bridge pallet charges for an update beside what checking its proof takes natively."""
+    native, found = natively(), []
+    for cost in link:
+        name = f"finality proof, {2 * cost.members // 3 + 1} of {cost.members}"
+        if cost.kind == "substrate" and cost.log_size == 1_000 and cost.batch == 1 and name in native:
+            charged = cost.update / 1e9
+            ratio = round(charged / native[name], 2)
+            found.append(Measurement(f"charged: {name}", charged, "natively", native[name], ratio))
+    return found
 
 
 def gas() -> dict[str, object]:
@@ -204,25 +223,57 @@ def gas() -> dict[str, object]:
     return {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
 
 
+def link_rows(link: Sequence[LinkCost]) -> list[tuple[str, ...]]:
+    """One row a case."""
+    return [
+        (
+            f"{one.kind}, {2 * one.members // 3 + 1} of {one.members}, log {one.log_size:,}, batch {one.batch}",
+            *(_charged(one, amount) for amount in (one.update, one.delivery, one.packet)),
+            f"{one.update_bytes:,}, {one.delivery_bytes:,}, {one.ledger_bytes:,}",
+            f"{one.prove:.3f}, {one.verify:.3f}",
+        )
+        for one in link
+    ]
+
+
+def _charged(cost: LinkCost, amount: int) -> str:
+    return f"{amount:,} gas" if cost.unit == "gas" else f"{amount / 1e9:.3f} ms"
+
+
 def main() -> None:
-    """Runs the suites, prints a table, writes JSON."""
+    """Runs the suites, prints tables, writes JSON."""
     from poft.cli.output import print_table
 
     parser = argparse.ArgumentParser(description="benchmarks, side by side")
     parser.add_argument("--output", type=Path, default=Path("build/bench.json"))
-    parser.add_argument("--only", choices=sorted(SUITES))
+    parser.add_argument("--only", choices=sorted([*SUITES, LINK, CHARGES]))
     args = parser.parse_args()
-    chosen = [args.only] if args.only else list(SUITES)
-    found = [one for name in chosen for one in SUITES[name]()]
+    found = [one for name in SUITES if args.only in (None, name) for one in SUITES[name]()]
+    link = list(costs()) if args.only in (None, LINK, CHARGES) else []
+    # Whoever has no Rust gets everything else.
+    if args.only == CHARGES or (args.only is None and shutil.which("cargo")):
+        found += charges(link)
     record = {
         "machine": {"processor": platform.machine(), "python": platform.python_version()},
         "measurements": [asdict(one) for one in found],
+        "link": [asdict(one) for one in link],
         "gas": gas(),
     }
     args.output.parent.mkdir(parents=True, exist_ok=True)
     args.output.write_text(json.dumps(record, indent=2))
     rows = [(m.name, f"{m.value:.3f} ms", m.compared_with, f"{m.against:.3f} ms", f"{m.ratio:.2f}") for m in found]
-    print_table(str(args.output), ("measured", "", "compared with", "", "ratio"), rows)
+    if rows:
+        print_table(str(args.output), ("measured", "", "compared with", "", "ratio"), rows)
+    if link:
+        heads = (
+            "case",
+            "update",
+            "update and batch",
+            "one packet",
+            "bytes: update, batch, on the ledger",
+            "ms: prove, verify",
+        )
+        print_table("what the ledgers charge", heads, link_rows(link))
 
 
 if __name__ == "__main__":
