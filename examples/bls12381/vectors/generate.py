@@ -26,12 +26,14 @@ from pathlib import Path
 from poft.protocol.errors import Refused
 from poft.protocol.finality import Finality, sign_finality
 from poft.protocol.hashing import U64_MAX, ZERO32, keccak
-from poft.protocol.merkle import consistency_proof, log_root
+from poft.protocol.merkle import EMPTY_ROOT, consistency_proof, log_root
 from poft.protocol.signatures import key_address
 from poft.verification.api import Limits, TrustState
 from poft.verification.schemes.cmt1 import CommitteeGenesis, build_proof
 
-from poft_bls12381.forgeries import Forged, forged_geneses, forged_updates
+from poft_bls12381.committee import Proof, key_log
+from poft_bls12381.curve import FIELD
+from poft_bls12381.forgeries import Forged, forged_geneses, forged_updates, twist_point
 from poft_bls12381.honest import Committee, committee, most_absent
 from poft_bls12381.scheme import BlsVerifier
 
@@ -185,8 +187,48 @@ def bls1() -> Iterator[Json]:
         if n == 4:
             for attack in forged_geneses(members):
                 yield forged(f"{n}", attack, initialise(f"{n}: {attack.name}", attack.encoded))
+    yield from thresholds(committee(b"vectors", 6))
     yield from histories(committee(b"vectors", 4))
+    yield from bad_handovers(committee(b"vectors", 4))
     yield from contradictions(committee(b"vectors", 7))
+
+
+def thresholds(members: Committee) -> Iterator[Json]:
+    """Exactly two thirds are not more than two thirds."""
+    _, known = story(members)
+    said, path = statement(20, 30), nodes(13, 30)
+    yield verify("6: five present", known, members.prove(said, DOMAIN, (5,), path).encode())
+    yield verify("6: four present", known, members.prove(said, DOMAIN, (1, 5), path).encode())
+
+
+def bad_handovers(members: Committee) -> Iterator[Json]:
+    """What a client does whose last quorum handed over to something that is no committee: refuse, and not more."""
+    _, known = story(members)
+    honest = members.prove(statement(20, 30), DOMAIN, (3,), nodes(13, 30))
+    gone, roll = honest.absent[0], honest.roll
+    outside = bytes(twist_point().to_xy_bytes_be())
+    nothing = bytes(len(gone.key))
+    off = gone.key[:-1] + bytes([gone.key[-1] ^ 1])
+    above = (int.from_bytes(gone.key[:48], "big") + FIELD).to_bytes(48, "big") + gone.key[48:]
+
+    def of(name: str, changed: Proof) -> Json:
+        state = replace(known, authority=changed.roll.authority(1))
+        return verify(f"handed over to {name}", state, changed.encode())
+
+    def without(name: str, key: bytes) -> Json:
+        keys = key_log((*members.keys[:3], key))
+        entry = replace(gone, key=key, path=tuple(keys.inclusion_path(3, 4)))
+        return of(name, replace(honest, roll=replace(roll, root=keys.root(4)), absent=(entry,)))
+
+    yield of("a sum off the curve", replace(honest, roll=replace(roll, aggregate=off)))
+    yield of("a sum out of the subgroup", replace(honest, roll=replace(roll, aggregate=outside), absent=()))
+    infinite = replace(honest, signature=bytes(len(honest.signature)))
+    yield of("infinity", replace(infinite, roll=replace(roll, aggregate=nothing), absent=()))
+    yield of("a sum that is the absent member's key", replace(infinite, roll=replace(roll, aggregate=gone.key)))
+    yield without("a key off the curve", off)
+    yield without("a key with a coordinate not below p", above)
+    yield without("a key out of the subgroup", outside)
+    yield without("infinity as a member's key", nothing)
 
 
 def histories(members: Committee) -> Iterator[Json]:
@@ -203,6 +245,13 @@ def histories(members: Committee) -> Iterator[Json]:
     yield of("the next epoch", replace(said, epoch=2))
     yield of("the epoch before", replace(said, epoch=0))
     yield of("the last height again", replace(said, height=10))
+    unsigned = replace(members.prove(replace(statement(20, 12), height=20), DOMAIN), signature=bytes(96)).encode()
+    yield verify("a log that shrank, unsigned", known, unsigned)
+    other = replace(statement(20, 13), outbox_root=keccak(b"root"))
+    unsigned = replace(members.prove(other, DOMAIN), signature=bytes(96)).encode()
+    yield verify("another root for the same size, unsigned", known, unsigned)
+    nothing = replace(statement(0, 0), outbox_root=EMPTY_ROOT)
+    yield verify("height 0 for a fresh client", story(members)[0], members.prove(nothing, DOMAIN).encode())
     yield of("a log that shrank", replace(statement(20, 12), height=20), ())
     yield of("another root for the same size", replace(statement(20, 13), outbox_root=keccak(b"root")), ())
     yield of("an older time", replace(said, timestamp=known.timestamp - 1))
