@@ -114,7 +114,7 @@ class History:
         return [
             Acknowledged(
                 typed(bytes, log.arguments["packetId"]),
-                Fate(typed(int, log.arguments["outcome"])),
+                Fate(typed(int, log.arguments["fate"])),
                 typed(bytes, log.arguments["carrier"]),
             )
             for log in self.events("Inbox", "PacketAcknowledged", destination)

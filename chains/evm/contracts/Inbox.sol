@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 import {IPacketReceiver} from "./interfaces/IPacketReceiver.sol";
-import {Acknowledgements, Fate, Outcome} from "./libraries/Acknowledgements.sol";
+import {Acknowledgements, Fate, PacketFate} from "./libraries/Acknowledgements.sol";
 import {Domains} from "./libraries/Domains.sol";
 import {MerkleLog} from "./libraries/MerkleLog.sol";
 import {Packet, Packets} from "./libraries/Packets.sol";
@@ -49,8 +49,8 @@ contract Inbox is AccessManaged, IPacketReceiver {
 
     /// What a peer said of a packet that was sent to it.
     struct Told {
-        /// The outcome, counted from 1; 0 = nothing was said.
-        uint8 outcome;
+        /// Counted from 1; 0 = nothing was said.
+        uint8 fate;
         /// The acknowledgement's nonce, under which its carrier stands.
         uint64 nonce;
     }
@@ -68,13 +68,13 @@ contract Inbox is AccessManaged, IPacketReceiver {
     /// Who carried the packets that an acknowledgement is about: one slot for all of them.
     mapping(bytes32 source => mapping(uint64 nonce => bytes32 carrier)) private _carriers;
 
-    event PacketReceived(bytes32 indexed packetId, bytes32 indexed source, uint64 nonce, Outcome outcome, bytes reason);
+    event PacketReceived(bytes32 indexed packetId, bytes32 indexed source, uint64 nonce, Fate outcome, bytes reason);
     event PacketRetried(bytes32 indexed packetId);
     event PacketSkipped(bytes32 indexed source, uint64 nonce);
     event SenderAccepted(bytes32 indexed source, bytes32 indexed receiver, bytes32 sender);
     event LinkHalted(bytes32 indexed source, bool halted);
     event AcknowledgementsSet(bytes32 indexed source, bytes32 peerInbox);
-    event PacketAcknowledged(bytes32 indexed source, bytes32 indexed packetId, Outcome outcome, bytes32 carrier);
+    event PacketAcknowledged(bytes32 indexed source, bytes32 indexed packetId, Fate fate, bytes32 carrier);
 
     /// The transaction carries too little gas to give an application its `APPLICATION_GAS`.
     error GasBelowFloor();
@@ -139,8 +139,8 @@ contract Inbox is AccessManaged, IPacketReceiver {
         emit PacketRetried(packetId);
         IPacketReceiver(_account(packet.receiver)).onPacket(packetId, packet, payload);
         if (packet.kind == Packets.KIND_CHECKPOINT && _links[packet.sourceDomain].acknowledged) {
-            Fate[] memory fates = new Fate[](1);
-            fates[0] = Fate(packetId, Outcome.Applied);
+            PacketFate[] memory fates = new PacketFate[](1);
+            fates[0] = PacketFate(packetId, Fate.Applied);
             _tell(packet.sourceDomain, fates);
         }
     }
@@ -149,16 +149,16 @@ contract Inbox is AccessManaged, IPacketReceiver {
     /// follows from where it is stored. An application that once took a packet has taken it.
     function onPacket(bytes32, Packet calldata packet, bytes calldata payload) external {
         require(msg.sender == address(this), Refused(Code.Unauthorised));
-        (bytes32 carrier, Fate[] calldata fates) = Acknowledgements.decode(payload);
+        (bytes32 carrier, PacketFate[] calldata fates) = Acknowledgements.decode(payload);
         bytes32 source = packet.sourceDomain;
         uint64 nonce = packet.nonce;
         _carriers[source][nonce] = carrier;
         for (uint256 i = 0; i < fates.length; ++i) {
-            (bytes32 packetId, Outcome outcome) = (fates[i].packetId, fates[i].outcome);
+            (bytes32 packetId, Fate fate) = (fates[i].packetId, fates[i].fate);
             Told storage told = _told[source][packetId];
-            if (told.outcome == 1 + uint8(Outcome.Applied)) continue;
-            (told.outcome, told.nonce) = (1 + uint8(outcome), nonce);
-            emit PacketAcknowledged(source, packetId, outcome, carrier);
+            if (told.fate == 1 + uint8(Fate.Applied)) continue;
+            (told.fate, told.nonce) = (1 + uint8(fate), nonce);
+            emit PacketAcknowledged(source, packetId, fate, carrier);
         }
     }
 
@@ -214,11 +214,11 @@ contract Inbox is AccessManaged, IPacketReceiver {
     function acknowledgementOf(bytes32 destination, bytes32 packetId)
         external
         view
-        returns (bool known, Outcome outcome, bytes32 carrier)
+        returns (bool known, Fate fate, bytes32 carrier)
     {
         Told storage told = _told[destination][packetId];
-        if (told.outcome == 0) return (false, Outcome.Applied, 0);
-        return (true, Outcome(told.outcome - 1), _carriers[destination][told.nonce]);
+        if (told.fate == 0) return (false, Fate.Applied, 0);
+        return (true, Fate(told.fate - 1), _carriers[destination][told.nonce]);
     }
 
     function _withinBounds(PacketProof[] calldata packets) private pure returns (bool) {
@@ -263,7 +263,7 @@ contract Inbox is AccessManaged, IPacketReceiver {
         MerkleLog.verifyInclusion(packetId, delivered.leafIndex, outboxSize, delivered.proof, root);
         // 9. Expired?
         if (packet.expiresAt != 0 && block.number > packet.expiresAt) {
-            emit PacketReceived(packetId, source, next, Outcome.Expired, "");
+            emit PacketReceived(packetId, source, next, Fate.Expired, "");
             return 0;
         }
         // 10. Payload hash; the payload's own rules are the application's.
@@ -305,22 +305,20 @@ contract Inbox is AccessManaged, IPacketReceiver {
             mstore(0x40, add(add(reason, 0x20), MAX_REASON))
         }
         if (!applied) _failedIn[packetId] = _generation(packet.sourceDomain);
-        emit PacketReceived(
-            packetId, packet.sourceDomain, packet.nonce, applied ? Outcome.Applied : Outcome.Failed, reason
-        );
+        emit PacketReceived(packetId, packet.sourceDomain, packet.nonce, applied ? Fate.Applied : Fate.Failed, reason);
     }
 
     /// Tells the source what became of the checkpoints in a batch. `failed`: bit i for packet i.
     function _acknowledge(bytes32 source, PacketProof[] calldata packets, bytes32[] memory due, uint256 failed)
         private
     {
-        Fate[] memory fates = new Fate[](packets.length);
+        PacketFate[] memory fates = new PacketFate[](packets.length);
         uint256 count = 0;
         for (uint256 i = 0; i < packets.length; ++i) {
             Packet calldata packet = packets[i].packet;
             if (packet.kind != Packets.KIND_CHECKPOINT) continue;
-            if (due[i] == 0) fates[count++] = Fate(Packets.idOf(packet), Outcome.Expired);
-            else fates[count++] = Fate(due[i], (failed >> i) & 1 == 0 ? Outcome.Applied : Outcome.Failed);
+            if (due[i] == 0) fates[count++] = PacketFate(Packets.idOf(packet), Fate.Expired);
+            else fates[count++] = PacketFate(due[i], (failed >> i) & 1 == 0 ? Fate.Applied : Fate.Failed);
         }
         if (count == 0) return;
         assembly ("memory-safe") {
@@ -330,7 +328,7 @@ contract Inbox is AccessManaged, IPacketReceiver {
         _tell(source, fates);
     }
 
-    function _tell(bytes32 source, Fate[] memory fates) private {
+    function _tell(bytes32 source, PacketFate[] memory fates) private {
         bytes32 peerInbox = _senders[source][Domains.endpoint(address(this))];
         bytes memory payload = Acknowledgements.encode(Domains.endpoint(msg.sender), fates);
         outbox.send(Packets.KIND_ACKNOWLEDGEMENT, source, peerInbox, 0, payload);

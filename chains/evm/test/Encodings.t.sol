@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Acknowledgements, Fate, PacketFate} from "../contracts/libraries/Acknowledgements.sol";
 import {Checkpoint, Checkpoints} from "../contracts/libraries/Checkpoints.sol";
 import {Domains} from "../contracts/libraries/Domains.sol";
 import {Packet, Packets} from "../contracts/libraries/Packets.sol";
@@ -21,8 +22,18 @@ contract EncodingFace {
         require(Checkpoints.hashParents(parents) == checkpoint.parentsHash, Refused(Code.ParentsMismatch));
     }
 
-    function packetId(Packet calldata packet) external pure returns (bytes32) {
-        return Packets.id(packet);
+    /// The encoder's id, which is that of the words as they stand.
+    function packetId(Packet calldata packet) external pure returns (bytes32 id) {
+        id = Packets.id(packet);
+        require(id == Packets.idOf(packet), "two ids of one packet");
+    }
+
+    function acknowledgement(bytes calldata payload)
+        external
+        pure
+        returns (bytes32 carrier, PacketFate[] memory fates)
+    {
+        return Acknowledgements.decode(payload);
     }
 
     function evmDomain(bytes32 genesisHash, uint256 chainId) external pure returns (bytes32) {
@@ -65,7 +76,7 @@ contract EncodingsTest is Vectors {
                 }
             } else if (has(json, expected, ".id")) {
                 Packet memory packet = packetAt(json, input);
-                vm.assertEq(Packets.id(packet), word(json, expected, ".id"), "id");
+                vm.assertEq(_face.packetId(packet), word(json, expected, ".id"), "id");
                 vm.assertEq(abi.encode(packet), vm.parseJsonBytes(json, string.concat(expected, ".encoded")), "bytes");
             } else {
                 // Values outside of their type do not exist here: see test_packetId_reverts_dirtyWords.
@@ -74,6 +85,15 @@ contract EncodingsTest is Vectors {
             ++compared;
         }
         report("packet", compared);
+    }
+
+    function _packetFates(string memory json, string memory path) private pure returns (PacketFate[] memory fates) {
+        bytes32[] memory ids = vm.parseJsonBytes32Array(json, string.concat(path, ".packetIds"));
+        uint256[] memory numbers = vm.parseJsonUintArray(json, string.concat(path, ".fates"));
+        fates = new PacketFate[](ids.length);
+        for (uint256 i = 0; i < ids.length; ++i) {
+            fates[i] = PacketFate(ids[i], Fate(numbers[i]));
+        }
     }
 
     /// The ABI decoder refuses what its types cannot hold, before any contract sees it.
@@ -89,6 +109,45 @@ contract EncodingsTest is Vectors {
         }
         (bool honest,) = address(_face).call(abi.encodePacked(_face.packetId.selector, words));
         vm.assertTrue(honest, "an honest packet was refused");
+    }
+
+    function test_vectors_agree_acknowledgementPayloads() public {
+        string memory json = load("acknowledgement");
+        uint256 count = countCases(json);
+        uint256 compared = 0;
+        for (uint256 i = 0; i < count; ++i) {
+            string memory input = string.concat(caseAt(i), ".input");
+            string memory expected = string.concat(caseAt(i), ".expect");
+            if (has(json, input, ".fates")) {
+                bytes memory encoded = Acknowledgements.encode(word(json, input, ".carrier"), _packetFates(json, input));
+                vm.assertEq(encoded, vm.parseJsonBytes(json, string.concat(expected, ".encoded")), "encoded");
+            } else if (has(json, input, ".payload") && !has(json, input, ".expectation")) {
+                bytes memory payload = vm.parseJsonBytes(json, string.concat(input, ".payload"));
+                bytes memory answer =
+                    assertVerdict(json, i, address(_face), abi.encodeCall(_face.acknowledgement, (payload)));
+                if (has(json, expected, ".fates")) {
+                    vm.assertEq(
+                        answer,
+                        Acknowledgements.encode(word(json, expected, ".carrier"), _packetFates(json, expected)),
+                        "decoded"
+                    );
+                }
+            } else {
+                continue;
+            }
+            ++compared;
+        }
+        report("acknowledgement payloads", compared);
+    }
+
+    /// Total: any bytes are refused with a code, or are the encoding of what they decode to.
+    function testFuzz_acknowledgement_refusesOrRoundTrips_anyBytes(bytes calldata payload) public view {
+        try _face.acknowledgement(payload) returns (bytes32 carrier, PacketFate[] memory fates) {
+            vm.assertEq(Acknowledgements.encode(carrier, fates), payload, "round trip");
+        } catch (bytes memory reason) {
+            // forge-lint: disable-next-line(unsafe-typecast)
+            vm.assertTrue(reason.length == 36 && bytes4(reason) == Refused.selector, "a typed refusal");
+        }
     }
 
     function test_vectors_agree_checkpoint() public {

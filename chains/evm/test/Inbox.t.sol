@@ -2,10 +2,11 @@
 pragma solidity 0.8.37;
 
 import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
-import {Inbox, Outcome, PacketProof} from "../contracts/Inbox.sol";
+import {Fate, Inbox, PacketProof} from "../contracts/Inbox.sol";
+import {IPacketReceiver} from "../contracts/interfaces/IPacketReceiver.sol";
 import {Checkpoint, Checkpoints} from "../contracts/libraries/Checkpoints.sol";
 import {Domains} from "../contracts/libraries/Domains.sol";
-import {Packet} from "../contracts/libraries/Packets.sol";
+import {Packet, Packets} from "../contracts/libraries/Packets.sol";
 import {Code, Refused} from "../contracts/types/Code.sol";
 import {LogTwin} from "./support/LogTwin.sol";
 import {Link} from "./support/Link.sol";
@@ -14,6 +15,7 @@ import {
     BurningReceiver,
     CountingReceiver,
     MendableReceiver,
+    RecordingReceiver,
     ReentrantReceiver
 } from "./support/Receivers.sol";
 import {Vm} from "./support/Test.sol";
@@ -184,13 +186,13 @@ contract InboxTest is Link {
         deliver(proven(second));
         vm.assertEq(receiver.count(), 1, "no effect");
         vm.assertEq(nextNonce(), 3, "consumed");
-        vm.assertEq(uint256(_outcome()), uint256(Outcome.Expired), "outcome");
+        vm.assertEq(uint256(_outcome()), uint256(Fate.Expired), "outcome");
         vm.assertTrue(!inbox.hasFailed(leaves[second]), "nothing to retry");
     }
 
     function test_deliver_storesFailure_applicationReverts() public {
         MendableReceiver receiver = new MendableReceiver(inbox, SOURCE, PEER_SENDER);
-        (Packet memory packet, bytes32 id) = _deliverTo(address(receiver), Outcome.Failed);
+        (Packet memory packet, bytes32 id) = _deliverTo(address(receiver), Fate.Failed);
         vm.assertTrue(inbox.hasFailed(id), "failure stored");
         // The link goes on.
         vm.assertEq(nextNonce(), 2, "consumed");
@@ -209,7 +211,7 @@ contract InboxTest is Link {
 
     function test_retry_refusesHaltedAndWrongSender_withdrawnMeanwhile() public {
         MendableReceiver receiver = new MendableReceiver(inbox, SOURCE, PEER_SENDER);
-        (Packet memory packet,) = _deliverTo(address(receiver), Outcome.Failed);
+        (Packet memory packet,) = _deliverTo(address(receiver), Fate.Failed);
         receiver.mend();
         inbox.setHalted(SOURCE, true);
         expectRefused(Code.Halted);
@@ -223,7 +225,7 @@ contract InboxTest is Link {
 
     function test_retry_refusesFrozen_clientFrozenMeanwhile() public {
         MendableReceiver receiver = new MendableReceiver(inbox, SOURCE, PEER_SENDER);
-        (Packet memory packet, bytes32 id) = _deliverTo(address(receiver), Outcome.Failed);
+        (Packet memory packet, bytes32 id) = _deliverTo(address(receiver), Fate.Failed);
         receiver.mend();
         lightClient.freeze(SOURCE);
         expectRefused(Code.Frozen);
@@ -235,7 +237,7 @@ contract InboxTest is Link {
     /// What a committee proved before the recovery may be forged: it stays consumed, without effect.
     function test_retry_refusesNothingToRetry_failedBeforeRecovery() public {
         MendableReceiver receiver = new MendableReceiver(inbox, SOURCE, PEER_SENDER);
-        (Packet memory packet,) = _deliverTo(address(receiver), Outcome.Failed);
+        (Packet memory packet,) = _deliverTo(address(receiver), Fate.Failed);
         receiver.mend();
         lightClient.freeze(SOURCE);
         lightClient.recover(SOURCE, verifier, packGenesis(2, addresses(sortedKeys("second committee", 4)), false));
@@ -307,16 +309,50 @@ contract InboxTest is Link {
         vm.assertEq(registry.acceptedAt(lastExported), accepted, "accepted at");
     }
 
+    /// Packets are hashed and handed on as words of calldata; the compiler's encoder is the plain twin.
+    function test_deliver_equalsPlainTwin_callOfTheApplication() public {
+        RecordingReceiver receiver = new RecordingReceiver(inbox, SOURCE, PEER_SENDER);
+        deliver(_honest);
+        for (uint256 length = 0; length < 70; ++length) {
+            bytes memory payload = new bytes(length);
+            for (uint256 i = 0; i < length; ++i) {
+                payload[i] = 0xff;
+            }
+            uint256 index = sourceSends(payload, Domains.endpoint(address(receiver)), uint64(block.number + length));
+            finalise(20 + uint64(length));
+            deliver(proven(index));
+            bytes32 id = Packets.id(sentPackets[index]);
+            bytes memory plain = abi.encodeCall(IPacketReceiver.onPacket, (id, sentPackets[index], payload));
+            vm.assertEq(receiver.seen(), keccak256(plain), "call");
+        }
+    }
+
+    /// A word outside of its field's type is not read as another packet's.
+    function test_deliver_refused_dirtyWordsOfPacket() public {
+        uint256[4] memory words = [uint256(0), 1, 4, 7];
+        for (uint256 i = 0; i < words.length; ++i) {
+            bytes memory data = abi.encodeCall(inbox.deliver, (SOURCE, "", 7, batch(_honest)));
+            // Selector, four words of arguments, the proof's length, length and offset of the packets.
+            data[4 + 32 * (4 + 1 + 2 + words[i])] ^= 0x80;
+            (bool success,) = address(inbox).call(data);
+            vm.assertTrue(!success, "a dirty word was accepted");
+            data[4 + 32 * (4 + 1 + 2 + words[i])] ^= 0x80;
+            if (i < 3) continue;
+            (success,) = address(inbox).call(data);
+            vm.assertTrue(success, "the clean one was refused");
+        }
+    }
+
     function test_deliver_storesFailure_applicationBurnsItsGas() public {
         BurningReceiver receiver = new BurningReceiver(inbox, SOURCE, PEER_SENDER);
-        (, bytes32 id) = _deliverTo(address(receiver), Outcome.Failed);
+        (, bytes32 id) = _deliverTo(address(receiver), Fate.Failed);
         vm.assertTrue(inbox.hasFailed(id), "failure stored");
         vm.assertLt(vm.lastCallGas().gasTotalUsed, 2 * inbox.APPLICATION_GAS(), "bounded");
     }
 
     function test_deliver_storesFailure_applicationBombsReturnData() public {
         BombingReceiver receiver = new BombingReceiver(inbox, SOURCE, PEER_SENDER);
-        (, bytes32 id) = _deliverTo(address(receiver), Outcome.Failed);
+        (, bytes32 id) = _deliverTo(address(receiver), Fate.Failed);
         vm.assertTrue(inbox.hasFailed(id), "failure stored");
     }
 
@@ -328,7 +364,7 @@ contract InboxTest is Link {
         receiver.arm(SOURCE, uint64(leaves.length), batch(proven(index)));
         vm.recordLogs();
         deliver(proven(index));
-        vm.assertEq(uint256(_outcome()), uint256(Outcome.Failed), "outcome");
+        vm.assertEq(uint256(_outcome()), uint256(Fate.Failed), "outcome");
         vm.assertEq(receiver.count(), 0, "its effects are undone");
         vm.assertEq(nextNonce(), 2, "consumed once");
     }
@@ -397,12 +433,12 @@ contract InboxTest is Link {
     function _assertFailedWith(Code code) private {
         Vm.Log[] memory logs = vm.getRecordedLogs();
         Vm.Log memory last = logs[logs.length - 1];
-        (, Outcome outcome, bytes memory reason) = abi.decode(last.data, (uint64, Outcome, bytes));
-        vm.assertEq(uint256(outcome), uint256(Outcome.Failed), "outcome");
+        (, Fate outcome, bytes memory reason) = abi.decode(last.data, (uint64, Fate, bytes));
+        vm.assertEq(uint256(outcome), uint256(Fate.Failed), "outcome");
         vm.assertEq(reason, abi.encodeWithSelector(Refused.selector, code), "reason");
     }
 
-    function _deliverTo(address receiver, Outcome outcome) private returns (Packet memory packet, bytes32 id) {
+    function _deliverTo(address receiver, Fate outcome) private returns (Packet memory packet, bytes32 id) {
         deliver(_honest);
         uint256 index = sourceSends("payload", Domains.endpoint(receiver), 0);
         finalise(20);
@@ -413,9 +449,9 @@ contract InboxTest is Link {
         return (sentPackets[index], leaves[index]);
     }
 
-    function _outcome() private returns (Outcome outcome) {
+    function _outcome() private returns (Fate outcome) {
         Vm.Log[] memory logs = vm.getRecordedLogs();
-        (, outcome,) = abi.decode(logs[logs.length - 1].data, (uint64, Outcome, bytes));
+        (, outcome,) = abi.decode(logs[logs.length - 1].data, (uint64, Fate, bytes));
     }
 
     /// The delivery is refused with this code, and nothing has changed.

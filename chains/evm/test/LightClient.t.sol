@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
+import {PacketProof} from "../contracts/Inbox.sol";
 import {IFinalityVerifier, TrustState} from "../contracts/interfaces/IFinalityVerifier.sol";
 import {LightClient} from "../contracts/LightClient.sol";
 import {Outbox} from "../contracts/Outbox.sol";
@@ -9,11 +10,16 @@ import {FinalityStatement} from "../contracts/schemes/cmt1/CommitteeProof.sol";
 import {Code} from "../contracts/types/Code.sol";
 import {LogTwin} from "./support/LogTwin.sol";
 import {Evidence} from "./support/Network.sol";
+import {ShadowedVerifier} from "./support/ShadowedVerifier.sol";
 import {Link} from "./support/Link.sol";
 
 /// The host's part: what it stores, refuses, freezes and recovers, whatever the scheme.
 contract LightClientTest is Link {
     event ClientFrozen(bytes32 indexed source, uint64 epoch, address[] signers);
+    event ClientRecovered(
+        bytes32 indexed source, address verifier, bytes4 scheme, uint16 generation, uint64 epoch, bytes32 authority
+    );
+    event SchemesDissented(bytes32 indexed source, uint64 height, uint32 dissent);
 
     function setUp() public override {
         super.setUp();
@@ -197,6 +203,68 @@ contract LightClientTest is Link {
         said.epoch = 2;
         lightClient.update(SOURCE, pack(evidence(SOURCE, next, 3, said)));
         lightClient.finalisedRoot(SOURCE, 9);
+    }
+
+    function test_recover_changesScheme_anotherVerifier() public {
+        ShadowedVerifier shadowed = new ShadowedVerifier(verifier);
+        lightClient.freeze(SOURCE);
+        vm.expectEmit();
+        emit ClientRecovered(SOURCE, address(shadowed), "SHD1", 1, 2, committeeHash(2, keys));
+        lightClient.recover(SOURCE, shadowed, packGenesis(2, addresses(keys), false));
+        (IFinalityVerifier now_, uint32 maxAge, uint16 maxDrift) = lightClient.clientConfig(SOURCE);
+        vm.assertEq(address(now_), address(shadowed), "verifier");
+        vm.assertEq(maxAge, MAX_AGE, "settings stay");
+        vm.assertEq(maxDrift, MAX_DRIFT, "settings stay");
+        FinalityStatement memory said = statementAt(40);
+        said.epoch = 2;
+        bytes memory proof = pack(evidence(SOURCE, keys, 3, said));
+        vm.expectEmit();
+        emit SchemesDissented(SOURCE, 40, shadowed.DISSENT());
+        lightClient.update(SOURCE, proof);
+        // What was accepted last is no news.
+        vm.recordLogs();
+        lightClient.update(SOURCE, proof);
+        vm.assertEq(vm.getRecordedLogs().length, 0, "events");
+    }
+
+    function test_recover_refused_badArguments() public {
+        bytes memory genesis = packGenesis(2, addresses(keys), false);
+        lightClient.freeze(SOURCE);
+        expectRefused(Code.Uninitialised);
+        lightClient.recover(keccak256("nobody"), verifier, genesis);
+        expectRefused(Code.UnknownScheme);
+        lightClient.recover(SOURCE, IFinalityVerifier(STRANGER), genesis);
+        expectRefused(Code.Malformed);
+        lightClient.recover(SOURCE, verifier, "");
+        (,, bool frozen) = lightClient.clientState(SOURCE);
+        vm.assertTrue(frozen, "still frozen");
+    }
+
+    /// The bound is the host's: what is larger reaches no verifier, of whatever scheme.
+    function test_hosts_refuseOversize_65537Bytes() public {
+        bytes memory fits = new bytes(65_536);
+        bytes memory large = new bytes(65_537);
+        bytes memory proof = pack(honest(20));
+        bytes32 fresh = keccak256("new");
+        expectRefused(Code.Malformed);
+        lightClient.update(SOURCE, fits);
+        expectRefused(Code.Oversize);
+        lightClient.update(SOURCE, large);
+        expectRefused(Code.Oversize);
+        lightClient.submitMisbehaviour(SOURCE, large, proof);
+        expectRefused(Code.Oversize);
+        lightClient.submitMisbehaviour(SOURCE, proof, large);
+        expectRefused(Code.Oversize);
+        lightClient.create(fresh, verifier, large, MAX_AGE, MAX_DRIFT);
+        expectRefused(Code.Oversize);
+        lightClient.recover(SOURCE, verifier, large);
+        expectRefused(Code.Oversize);
+        inbox.deliver(SOURCE, large, 5, new PacketProof[](0));
+        lightClient.freeze(SOURCE);
+        expectRefused(Code.Frozen);
+        lightClient.update(SOURCE, large);
+        expectRefused(Code.Uninitialised);
+        lightClient.update(fresh, large);
     }
 
     function test_recover_refusesWrongEpoch_sameCommitteeSameEpoch() public {

@@ -5,19 +5,19 @@ import {Code, Refused} from "../types/Code.sol";
 import {Packets} from "./Packets.sol";
 
 /// What became of a packet: the application took it, it failed there and may be retried, or it came too late.
-enum Outcome {
+enum Fate {
     Applied,
     Failed,
     Expired
 }
 
 /// What a destination says about one packet.
-struct Fate {
+struct PacketFate {
     bytes32 packetId;
-    Outcome outcome;
+    Fate fate;
 }
 
-/// The payload of packets of kind 2 (docs/protocol.md section 9): `abi.encode(bytes32 carrier, Fate[] fates)`. Twin:
+/// The payload of packets of kind 2 (docs/protocol.md section 9): `abi.encode(bytes32 carrier, (bytes32 packetId, uint8 fate)[])`. Twin:
 /// `poft/protocol/acknowledgement.py`.
 library Acknowledgements {
     uint256 private constant WORD = 32;
@@ -25,13 +25,13 @@ library Acknowledgements {
     uint256 private constant HEAD_WORDS = 3;
     uint256 private constant FATES_AT = 2 * WORD;
 
-    function encode(bytes32 carrier, Fate[] memory fates) internal pure returns (bytes memory) {
+    function encode(bytes32 carrier, PacketFate[] memory fates) internal pure returns (bytes memory) {
         return abi.encode(carrier, fates);
     }
 
     /// The inverse, for its one canonical encoding: `abi.decode` would take any offset and trailing bytes. Nothing is
     /// copied: the fates point into `payload`.
-    function decode(bytes calldata payload) internal pure returns (bytes32 carrier, Fate[] calldata fates) {
+    function decode(bytes calldata payload) internal pure returns (bytes32 carrier, PacketFate[] calldata fates) {
         require(payload.length <= (HEAD_WORDS + 2 * Packets.MAX_BATCH) * WORD, Refused(Code.Oversize));
         require(payload.length >= HEAD_WORDS * WORD, Refused(Code.Malformed));
         uint256 offset;
@@ -54,7 +54,7 @@ library Acknowledgements {
             assembly ("memory-safe") {
                 word := calldataload(add(fates.offset, add(shl(6, i), 0x20)))
             }
-            require(word <= uint256(type(Outcome).max), Refused(Code.Malformed));
+            require(word <= uint256(type(Fate).max), Refused(Code.Malformed));
         }
     }
 }

@@ -18,6 +18,34 @@ contract CountingReceiver is IPacketReceiver {
     }
 }
 
+/// Keeps what it got.
+contract ListingReceiver is IPacketReceiver {
+    bytes32[] private _taken;
+
+    constructor(Inbox inbox, bytes32 source, bytes32 sender) {
+        inbox.acceptFrom(source, sender);
+    }
+
+    function onPacket(bytes32 packetId, Packet calldata, bytes calldata) external {
+        _taken.push(packetId);
+    }
+
+    function taken() external view returns (bytes32[] memory) {
+        return _taken;
+    }
+}
+
+/// Keeps the hash of the call that it got.
+contract RecordingReceiver is CountingReceiver {
+    bytes32 public seen;
+
+    constructor(Inbox inbox, bytes32 source, bytes32 sender) CountingReceiver(inbox, source, sender) {}
+
+    function onPacket(bytes32, Packet calldata, bytes calldata) external override {
+        seen = keccak256(msg.data);
+    }
+}
+
 /// Fails until it is mended.
 contract MendableReceiver is CountingReceiver {
     bool private _mended;
