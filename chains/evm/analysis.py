@@ -50,6 +50,8 @@ JUDGED = {
         "unused-return",
         "CheckpointRegistry.onPacket",
     ): "the parents are hashed from the payload by Checkpoints.fingerprint",
+    ("unused-return", "Inbox._tell"): "the outbox names the packet in its event",
+    ("unused-return", "AgreementVerifier.epochOf"): "the proofs within speak for epochs of their own",
     ("shadowing-local", "CheckpointRegistry.constructor"): "the argument becomes what it shadows",
     ("shadowing-local", "Federation.constructor"): "the argument becomes what it shadows",
     ("shadowing-local", "Inbox.constructor"): "the argument becomes what it shadows",
@@ -57,6 +59,10 @@ JUDGED = {
     ("shadowing-local", "Outbox.constructor"): "the argument becomes what it shadows",
     ("calls-loop", "CheckpointRegistry._send"): "at most 32 routes, each its own packet",
     ("calls-loop", "Federation._requireLineage"): "at most 8 parents",
+    ("calls-loop", "AgreementVerifier.constructor"): "as many schemes as its deployer names",
+    ("calls-loop", "AgreementVerifier.initialise"): "at most 8 schemes",
+    ("calls-loop", "AgreementVerifier.verify"): "at most 8 schemes",
+    ("calls-loop", "AgreementVerifier.checkMisbehaviour"): "at most 8 schemes",
     ("calls-loop", "Inbox._generation"): "at most 32 packets, and only for those whose application failed",
 }
 """(Detector, function) → why the finding is none."""
