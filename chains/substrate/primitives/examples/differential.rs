@@ -6,6 +6,7 @@
 
 use codec::{DecodeAll, Encode};
 use poft_primitives::{
+    and1::AgreementVerifier,
     checkpoint::CheckpointPayload,
     code::Code,
     committee::CommitteeVerifier,
@@ -15,6 +16,7 @@ use poft_primitives::{
     receive::{check_packet, Expectation, PacketProof, Verdict as Handling},
     state_proof::StateProof,
     statements::{Membership, Signed, Statement, Update, Verdict, Vote},
+    testing::Renamed,
     verifier::{FinalityVerifier, Limits, TrustState},
     H160, H256,
 };
@@ -103,6 +105,21 @@ fn outbox(data: &[u8]) -> Answer {
     Ok((next, finalised.state_root).encode())
 }
 
+/// CMT1 under four names.
+const KNOWN: &[&dyn FinalityVerifier] =
+    &[&CommitteeVerifier, &Renamed(*b"CMT2"), &Renamed(*b"CMT3"), &Renamed(*b"CMT4")];
+const AGREEMENT: AgreementVerifier = AgreementVerifier::over(KNOWN);
+
+fn agreement(data: &[u8]) -> Answer {
+    let (domain, state, proof, now, max_drift): (H256, TrustState, Vec<u8>, u64, u64) = arguments(data)?;
+    Ok(AGREEMENT.verify(&domain, &state, &proof, &Limits { now, max_drift })?.encode())
+}
+
+fn accusation(data: &[u8]) -> Answer {
+    let (domain, state, first, second): (H256, TrustState, Vec<u8>, Vec<u8>) = arguments(data)?;
+    Ok(AGREEMENT.check_misbehaviour(&domain, &state, &first, &second)?.encode())
+}
+
 fn answer(rule: u8, data: &[u8]) -> Answer {
     match rule {
         0 => inclusion(data),
@@ -117,6 +134,8 @@ fn answer(rule: u8, data: &[u8]) -> Answer {
         9 => packet(data),
         10 => slot(data),
         11 => outbox(data),
+        12 => agreement(data),
+        13 => accusation(data),
         _ => Err(Code::Malformed),
     }
 }
