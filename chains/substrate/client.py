@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from poft.chain import (
+    Acknowledged,
     ChainSpec,
     CheckpointRecord,
     ClientStatus,
@@ -27,7 +28,6 @@ from poft.protocol.packet import Packet
 from poft.protocol.statements import Membership, Signed, Update, Verdict, Vote
 from poft.verification.api import Finalised
 from poft.verification.receive import PacketProof
-from poft.verification.schemes.cmt1 import CommitteeGenesis, CommitteeProof
 
 from . import records
 from .accounting import ledger_bytes
@@ -38,6 +38,7 @@ from .runtime import Runtime, items, number, octets, record, scale
 from .sending import Payer, height_of
 
 BRIDGE, FEDERATION = "Bridge", "Federation"
+SCHEME_BYTES = 4
 
 
 class SubstrateChain:
@@ -146,7 +147,7 @@ class SubstrateChain:
 
     def update_client(self, source_domain: bytes, proof: bytes) -> Receipt:
         """See `poft.chain.Chain.update_client`."""
-        return self._send(BRIDGE, "update_client", source_domain=source_domain, proof=CommitteeProof.decode(proof))
+        return self._send(BRIDGE, "update_client", source_domain=source_domain, proof=proof)
 
     def deliver(
         self,
@@ -156,10 +157,23 @@ class SubstrateChain:
         packets: Sequence[PacketProof],
     ) -> Receipt:
         """See `poft.chain.Chain.deliver`."""
-        typed = None if proof is None else CommitteeProof.decode(proof)
         return self._send(
-            BRIDGE, "deliver", source_domain=source_domain, proof=typed, outbox_size=outbox_size, packets=packets
+            BRIDGE, "deliver", source_domain=source_domain, proof=proof, outbox_size=outbox_size, packets=packets
         )
+
+    def halted(self, source_domain: bytes) -> bool:
+        """See `poft.chain.Chain.halted`."""
+        return bool(self._runtime.read(BRIDGE, "Halted", [scale(source_domain)]))
+
+    def acknowledgements(self, destination_domain: bytes) -> list[Acknowledged]:
+        """See `poft.chain.Chain.acknowledgements`."""
+        at = self._rpc.text("chain_getBlockHash")
+        destination = scale(destination_domain)
+        prefix = self._runtime.storage_key(BRIDGE, "Acknowledgements", [destination])
+        ids = [octets(key)[-len(destination_domain) :] for key in self._runtime.keys(prefix, at)]
+        wanted = [(BRIDGE, "Acknowledgements", [destination, scale(packet_id)]) for packet_id in ids]
+        words = map(records.acknowledged, ids, self._runtime.read_all(wanted, at))
+        return [word for _, word in sorted(words, key=lambda placed: placed[0])]
 
     def outcomes(self, source_domain: bytes) -> list[Outcome]:
         """See `poft.chain.Chain.outcomes`."""
@@ -175,15 +189,7 @@ class SubstrateChain:
 
     def submit_misbehaviour(self, source_domain: bytes, first: bytes, second: bytes) -> Receipt:
         """See `poft.chain.Chain.submit_misbehaviour`."""
-        a, b = CommitteeProof.decode(first), CommitteeProof.decode(second)
-        return self._send(
-            BRIDGE,
-            "submit_misbehaviour",
-            source_domain=source_domain,
-            epoch=a.statement.epoch,
-            first=a,
-            second=b,
-        )
+        return self._send(BRIDGE, "submit_misbehaviour", source_domain=source_domain, first=first, second=second)
 
     # Governance
 
@@ -195,14 +201,29 @@ class SubstrateChain:
             BRIDGE,
             "create_client",
             source_domain=source_domain,
-            genesis=_genesis(scheme, genesis),
+            scheme=_named(scheme),
+            genesis=genesis,
             max_drift=max_drift,
             staleness=staleness,
         )
 
     def recover_client(self, source_domain: bytes, scheme: bytes, genesis: bytes) -> Receipt:
         """See `poft.chain.Chain.recover_client`."""
-        return self._govern(BRIDGE, "recover_client", source_domain=source_domain, genesis=_genesis(scheme, genesis))
+        return self._govern(
+            BRIDGE, "recover_client", source_domain=source_domain, scheme=_named(scheme), genesis=genesis
+        )
+
+    def freeze_client(self, source_domain: bytes) -> Receipt:
+        """See `poft.chain.Chain.freeze_client`."""
+        return self._govern(BRIDGE, "freeze_client", source_domain=source_domain)
+
+    def set_halted(self, source_domain: bytes, halted: bool) -> Receipt:
+        """See `poft.chain.Chain.set_halted`."""
+        return self._govern(BRIDGE, "set_halted", source_domain=source_domain, halted=halted)
+
+    def set_acknowledgements(self, source_domain: bytes, inbox: bytes) -> Receipt:
+        """See `poft.chain.Chain.set_acknowledgements`."""
+        return self._govern(BRIDGE, "set_acknowledgements", source_domain=source_domain, peer_inbox=inbox)
 
     def set_peer(self, peer: Peer) -> Receipt:
         """See `poft.chain.Chain.set_peer`."""
@@ -364,7 +385,8 @@ def _check_domain(runtime: Runtime, expected: bytes) -> None:
         raise Refused(Code.WrongDomain, "domain", f"{url} is 0x{found.hex()}, not 0x{expected.hex()}")
 
 
-def _genesis(scheme: bytes, genesis: bytes) -> CommitteeGenesis:
-    if scheme != b"CMT1":
-        raise Rejected(f"the runtime has no verifier of {scheme!r}", Code.UnknownScheme)
-    return CommitteeGenesis.decode(genesis)
+def _named(scheme: bytes) -> bytes:
+    """A scheme's name, as long as the runtime's names are."""
+    if len(scheme) != SCHEME_BYTES:
+        raise Rejected(f"no scheme is called {scheme!r}", Code.UnknownScheme)
+    return scheme

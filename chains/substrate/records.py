@@ -6,7 +6,18 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import TypeVar
 
-from poft.chain import CheckpointRecord, ClientStatus, Member, OutboxEntry, Outcome, Phase, Task, TaskStatus
+from poft.chain import (
+    Acknowledged,
+    CheckpointRecord,
+    ClientStatus,
+    Member,
+    OutboxEntry,
+    Outcome,
+    Phase,
+    Task,
+    TaskStatus,
+)
+from poft.protocol.acknowledgement import Fate
 from poft.protocol.checkpoint import Checkpoint
 from poft.protocol.packet import Packet
 from poft.verification.api import TrustState
@@ -36,7 +47,7 @@ def client_status(value: Json) -> ClientStatus:
     """`Bridge.Clients`."""
     found = record(value)
     return ClientStatus(
-        b"CMT1",
+        octets(found["scheme"]),
         struct(TrustState, found["state"]),
         number(found["generation"]),
         bool(found["frozen"]),
@@ -60,6 +71,13 @@ def outcome(nonce: int, value: Json) -> Outcome:
         expired=result == "Expired",
         failure=failure,
     )
+
+
+def acknowledged(packet_id: bytes, value: Json) -> tuple[int, Acknowledged]:
+    """One of `Bridge.Acknowledgements`, and its place among them."""
+    found = record(value)
+    fate = Fate[str(found["fate"]).upper()]
+    return number(found["position"]), Acknowledged(packet_id, fate, octets(found["carrier"]))
 
 
 def member(value: Json) -> Member:

@@ -2,9 +2,10 @@
 
 substrate-interface decodes the metadata, encodes arguments and signs; the requests go through `Rpc`. Three of its ways
 are replaced. It would ask for head, header and version before every call: the runtime of these chains changes only
-with a restart of the client. It takes the genesis hash from `chain_getBlockHash(0)`: a resumed development node
-answers something else there than its runtime signs for, so the hash comes from `System.BlockHash(0)`. And it shows
-bytes as text where they happen to be UTF-8: here bytes are always 0x strings.
+with a restart of the client. It takes the hashes that a signature is for from `chain_getBlockHash`: a resumed
+development node answers something else for 0 there than its runtime signs for, so genesis comes from
+`System.BlockHash(0)`, and any other from the header after it. And it shows bytes as text where they happen to be UTF-8:
+here bytes are always 0x strings.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from poft.protocol.errors import Code, Refused
 
 from .rpc import Json, Rpc
 
+LIFETIME = 64
+"""Blocks in which an extrinsic may be included; a power of two."""
+
 _PAGE = 1000
 _HEX = re.compile("0x(?:[0-9a-fA-F]{2})*")
 _NO_SCALE = (RemainingScaleBytesNotEmptyException, ValueError, IndexError, KeyError, TypeError, NotImplementedError)
@@ -33,7 +37,7 @@ class Metadata(SubstrateInterface):  # type: ignore[misc]  # substrate-interface
 
     def __init__(self, rpc: Rpc) -> None:
         self._rpc = rpc
-        self._genesis = ""
+        self._signed_for: dict[int, str] = {}
         super().__init__(websocket=_NoSocket(), auto_reconnect=False)
         super().init_runtime()
         self._show_bytes_as_hex()
@@ -47,9 +51,9 @@ class Metadata(SubstrateInterface):  # type: ignore[misc]  # substrate-interface
         """The runtime that was read on connecting stays."""
 
     def get_block_hash(self, block_id: int | None = None) -> str:
-        """The genesis hash as the runtime knows it; the library asks for no other."""
-        assert block_id == 0
-        return self._genesis
+        """The blocks that extrinsics are signed for; the library asks for no others."""
+        assert block_id is not None
+        return self._signed_for[block_id]
 
     def _show_bytes_as_hex(self) -> None:
         types = [entry.value["type"]["def"] for entry in self.metadata.portable_registry["types"]]
@@ -58,9 +62,9 @@ class Metadata(SubstrateInterface):  # type: ignore[misc]  # substrate-interface
             if "sequence" in definition and types[definition["sequence"]["type"]].get("primitive") == "u8":
                 known[f"scale_info::{position}"] = HexBytes
 
-    def pin_genesis(self, genesis: str) -> None:
-        """Sets what extrinsics are signed for."""
-        self._genesis = genesis
+    def sign_for(self, genesis: str, height: int, block: str) -> None:
+        """Sets the chain that extrinsics are signed for, and the block of it that their lifetime begins with."""
+        self._signed_for = {height: block, 0: genesis}
 
 
 class _NoSocket:
@@ -76,7 +80,7 @@ class Runtime:
     def __init__(self, rpc: Rpc) -> None:
         self.rpc = rpc
         self.metadata = Metadata(rpc)
-        self.metadata.pin_genesis(str(self.read("System", "BlockHash", [0])))
+        self._genesis = str(self.read("System", "BlockHash", [0]))
 
     def has_pallet(self, pallet: str) -> bool:
         """Whether the runtime has a pallet of this name."""
@@ -152,8 +156,15 @@ class Runtime:
         return self.metadata.compose_call(pallet, name, arguments)
 
     def sign(self, call: object, payer: Keypair, nonce: int) -> bytes:
-        """A signed extrinsic as it travels. It never expires: a payer's nonce is used once."""
-        return bytes(self.metadata.create_signed_extrinsic(call, payer, nonce=nonce).data.data)
+        """A signed extrinsic as it travels. It dies `LIFETIME` blocks after the newest final one: what no block has
+        taken by then, none ever will.
+        """
+        # The parent of a final block: of the head itself the runtime does not know the hash yet.
+        header = self.rpc.record("chain_getHeader", self.rpc.text("chain_getFinalizedHead"))
+        birth = max(int(str(header["number"]), 16) - 1, 0)
+        self.metadata.sign_for(self._genesis, birth, str(header["parentHash"]))
+        era = {"period": LIFETIME, "current": birth}
+        return bytes(self.metadata.create_signed_extrinsic(call, payer, era=era, nonce=nonce).data.data)
 
 
 def scale(value: object) -> Json:

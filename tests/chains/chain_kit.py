@@ -23,7 +23,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from poft.chain import Chain, ChainSpec, Devnet, Peer, Phase, RoundRecord, Task, TaskStatus, free_port
+from poft.chain import Acknowledged, Chain, ChainSpec, Devnet, Peer, Phase, RoundRecord, Task, TaskStatus, free_port
+from poft.protocol.acknowledgement import Acknowledgement, Fate, decode_acknowledgement
 from poft.protocol.checkpoint import Checkpoint, CheckpointPayload, parents_hash
 from poft.protocol.domain import evm_domain, task_id
 from poft.protocol.errors import Code, ConfigError, Refused, Rejected, Unreachable
@@ -244,6 +245,10 @@ class Source:
         return label(self.name, "sender")
 
     @property
+    def inbox(self) -> bytes:
+        return label(self.name, "inbox")
+
+    @property
     def federation(self) -> bytes:
         return label(self.name, "federation")
 
@@ -284,21 +289,20 @@ class Source:
             locator_hash=ZERO32,
         )
         payload = CheckpointPayload(checkpoint, (label(self.name, "parent"),), previous).encode()
-        packet = Packet(
-            VERSION,
-            PacketKind.CHECKPOINT,
-            self.domain,
-            self.dest_domain,
-            len(self.packets),
-            self.sender,
-            self.receiver,
-            0,
-            keccak(payload),
-        )
+        self._send(PacketKind.CHECKPOINT, self.sender, self.receiver, payload)
+        return checkpoint
+
+    def acknowledge(self, receiver: bytes, *fates: tuple[bytes, Fate]) -> None:
+        """Appends a packet that tells what became of packets."""
+        payload = Acknowledgement(label(self.name, "carrier"), fates).encode()
+        self._send(PacketKind.ACKNOWLEDGEMENT, self.inbox, receiver, payload)
+
+    def _send(self, kind: PacketKind, sender: bytes, receiver: bytes, payload: bytes) -> None:
+        nonce = len(self.packets)
+        packet = Packet(VERSION, kind, self.domain, self.dest_domain, nonce, sender, receiver, 0, keccak(payload))
         self.packets.append((packet, payload))
         self.leaves.append(packet.id)
         self.height += 10
-        return checkpoint
 
     def statement(self, **changes: int | bytes) -> Finality:
         """What an honest attestor says about the newest block."""
@@ -764,6 +768,109 @@ class ChainConformance:
         assert chain.outcomes(source.domain)[0].dispatched
         with refuses(Code.NothingToRetry):
             chain.retry(packet, payload)
+
+    def test_source_learns_what_became_of_its_packets_where_governance_wants_it(self, net: Net, chain: Chain) -> None:
+        source = self.source(chain, "acknowledged")
+        for _ in range(3):
+            source.export(1, source.genesis_checkpoint)
+        sent = chain.outbox_size()
+        chain.deliver(source.domain, source.proof(0), 3, [source.delivery(0)])
+        assert chain.outbox_size() == sent
+        stranger = net.as_stranger()
+        with refuses(Code.Unauthorised):
+            stranger.set_acknowledgements(source.domain, source.inbox)
+        with refuses(Code.WrongDomain):
+            chain.set_acknowledgements(chain.domain, source.inbox)
+        chain.set_acknowledgements(source.domain, source.inbox)
+        # Two checkpoints of a round that is known: the application refuses both.
+        stranger.deliver(source.domain, None, 3, [source.delivery(1), source.delivery(2)])
+        stranger.close()
+        (entry,) = chain.outbox_entries(sent, sent + 1)
+        packet = entry.packet
+        assert (packet.kind, packet.dest_domain, packet.expires_at) == (2, source.domain, 0)
+        assert (packet.sender, packet.receiver) == (chain.inbox_endpoint, source.inbox)
+        said = decode_acknowledgement(entry.payload)
+        assert said.fates == tuple((source.packets[nonce][0].id, Fate.FAILED) for nonce in (1, 2))
+        assert said.carrier != ZERO32
+        chain.set_acknowledgements(source.domain, ZERO32)
+        source.export(2, source.genesis_checkpoint)
+        chain.deliver(source.domain, source.proof(3), 4, [source.delivery(3)])
+        assert chain.outbox_size() == sent + 1
+
+    def test_acknowledgements_of_the_peers_inbox_are_kept_in_their_order(self, chain: Chain) -> None:
+        source, (first, second) = self.source(chain, "acknowledges"), (label("first sent"), label("second sent"))
+        source.acknowledge(chain.inbox_endpoint, (first, Fate.FAILED), (second, Fate.APPLIED))
+        with refuses(Code.WrongReceiver):
+            chain.deliver(source.domain, source.proof(0), 1, [source.delivery(0)])
+        chain.set_acknowledgements(source.domain, source.inbox)
+        sent = chain.outbox_size()
+        chain.deliver(source.domain, source.proof(0), 1, [source.delivery(0)])
+        assert chain.acknowledgements(label("another chain")) == []
+        carrier = label(source.name, "carrier")
+        applied = Acknowledged(second, Fate.APPLIED, carrier)
+        assert chain.acknowledgements(source.domain) == [Acknowledged(first, Fate.FAILED, carrier), applied]
+        # A retry over there; that a packet was applied is the last word about it.
+        source.acknowledge(chain.inbox_endpoint, (second, Fate.EXPIRED), (first, Fate.APPLIED))
+        chain.deliver(source.domain, source.proof(1), 2, [source.delivery(1)])
+        said = chain.acknowledgements(source.domain)
+        assert said[-2:] == [applied, Acknowledged(first, Fate.APPLIED, carrier)]
+        assert chain.outbox_size() == sent, "an acknowledgement is not acknowledged"
+
+    def test_halted_link_takes_nothing_in(self, net: Net, chain: Chain) -> None:
+        source, other = self.source(chain, "halted"), self.source(chain, "goes on", peer=False)
+        source.export(1, source.genesis_checkpoint)
+        stranger = net.as_stranger()
+        with refuses(Code.Unauthorised):
+            stranger.set_halted(source.domain, True)
+        stranger.close()
+        chain.set_halted(source.domain, True)
+        assert (chain.halted(source.domain), chain.halted(other.domain)) == (True, False)
+        chain.update_client(source.domain, source.proof(0))
+        with refuses(Code.Halted):
+            chain.deliver(source.domain, None, 1, [source.delivery(0)])
+        chain.set_halted(source.domain, False)
+        assert not chain.halted(source.domain)
+        chain.deliver(source.domain, None, 1, [source.delivery(0)])
+
+    def test_frozen_by_governance_believes_nothing(self, net: Net, chain: Chain) -> None:
+        source = self.source(chain, "frozen", peer=False)
+        source.export(1, source.genesis_checkpoint)
+        stranger = net.as_stranger()
+        with refuses(Code.Unauthorised):
+            stranger.freeze_client(source.domain)
+        stranger.close()
+        chain.freeze_client(source.domain)
+        assert chain.client(source.domain).frozen
+        with refuses(Code.Frozen):
+            chain.update_client(source.domain, source.proof(0))
+        with refuses(Code.Frozen):
+            chain.freeze_client(source.domain)
+
+    def test_bytes_that_are_no_proof_are_refused_by_name(self, chain: Chain) -> None:
+        source, nobody = self.source(chain, "garbage", peer=False), label("nobody's domain")
+        genesis = source.genesis.encode()
+        for code, scheme, bytes_of in (
+            (Code.UnknownScheme, b"NONE", genesis),
+            (Code.UnknownScheme, b"CMT", genesis),
+            (Code.Malformed, b"CMT1", b""),
+            (Code.Malformed, b"CMT1", genesis + b"\0"),
+            (Code.Oversize, b"CMT1", bytes(65_537)),
+        ):
+            with refuses(code):
+                chain.create_client(nobody, scheme, bytes_of, 60, 3600)
+        source.export(1, source.genesis_checkpoint)
+        honest = source.proof(0)
+        for code, proof in (
+            (Code.Malformed, b""),
+            (Code.Malformed, honest[:-1]),
+            (Code.Malformed, honest + b"\0"),
+            (Code.Oversize, bytes(65_537)),
+        ):
+            with refuses(code):
+                chain.update_client(source.domain, proof)
+            with refuses(code):
+                chain.submit_misbehaviour(source.domain, proof, honest)
+        chain.update_client(source.domain, honest)
 
     def test_contradiction_freezes_until_governance_recovers(self, net: Net, chain: Chain) -> None:
         source = self.source(chain, "contradicts")

@@ -19,6 +19,7 @@ import pytest
 
 from chains.substrate import SubstrateChain, SubstrateDevnet
 from chains.substrate import devnet as devnet_module
+from chains.substrate import runtime as runtime_module
 from chains.substrate.genesis import keypair
 from chains.substrate.rpc import NodeError, Rpc
 from chains.substrate.runtime import Runtime, scale
@@ -194,6 +195,21 @@ def test_extrinsic_sent_again_is_refused(chain: SubstrateChain, node: Rpc) -> No
     assert isinstance(block, dict) and isinstance(block["extrinsics"], list)
     with pytest.raises(NodeError, match=r"[Ss]tale"):
         node.ask("author_submitExtrinsic", block["extrinsics"][1])
+
+
+@pytest.mark.devnet
+def test_extrinsic_dies_when_no_block_takes_it(
+    chain: SubstrateChain, node: Rpc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime_module, "LIFETIME", 4)
+    runtime, stranger = Runtime(node), keypair(SubstrateDevnet().account("payer"))
+    late = runtime.sign(runtime.call("System", "remark", {"remark": "0x00"}), stranger, 0)
+    pass_blocks(chain, 5)
+    # The block that it was signed for is not the one that its lifetime now begins with.
+    with pytest.raises(NodeError, match="badProof"):
+        node.ask("author_submitExtrinsic", "0x" + late.hex())
+    alive = runtime.sign(runtime.call("System", "remark", {"remark": "0x00"}), stranger, 0)
+    node.ask("author_submitExtrinsic", "0x" + alive.hex())
 
 
 @pytest.mark.devnet

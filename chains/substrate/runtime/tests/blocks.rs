@@ -107,6 +107,15 @@ fn the_largest_calls_fit_into_a_block() {
         outbox_size: 1,
         packets: vec![packet; 32],
     });
+    // Acknowledgements of 32 packets each: every word is an entry of its own.
+    let mut told = PacketProof { payload: vec![0; 67 * 32], proof: vec![H256::zero(); 64], ..source.delivery(0) };
+    told.packet.kind = 2;
+    let acknowledged = RuntimeCall::Bridge(pallet_poft_bridge::Call::deliver {
+        source_domain: H256::zero(),
+        proof: Some(longest_proof()),
+        outbox_size: 1,
+        packets: vec![told; 32],
+    });
     let evidence = RuntimeCall::Bridge(pallet_poft_bridge::Call::submit_misbehaviour {
         source_domain: H256::zero(),
         first: longest_proof(),
@@ -124,11 +133,39 @@ fn the_largest_calls_fit_into_a_block() {
         task: H256::zero(),
         votes: vec![vote; 64],
     });
-    for (name, call) in [("deliver", deliver), ("submit_misbehaviour", evidence), ("submit_votes", votes)] {
+    let calls = [
+        ("deliver", deliver),
+        ("deliver acknowledgements", acknowledged),
+        ("submit_misbehaviour", evidence),
+        ("submit_votes", votes),
+    ];
+    for (name, call) in calls {
         let weight = call.get_dispatch_info().call_weight;
         println!("{name}: {} ms of {} ms", weight.ref_time() / 1_000_000_000, limit.ref_time() / 1_000_000_000);
         assert!(weight.all_lte(limit), "{name}: {weight:?}");
         // One such call leaves room for others.
         assert!(weight.ref_time() < limit.ref_time() / 2, "{name}: {weight:?}");
+    }
+}
+
+/// The charge comes before any look inside: whatever the bytes are, no scheme of the list makes a call impossible or free.
+#[test]
+fn garbage_is_charged_within_a_block() {
+    let weights = <Runtime as frame_system::Config>::BlockWeights::get();
+    let limit = weights.get(frame_support::dispatch::DispatchClass::Normal).max_extrinsic.expect("a limit");
+    let honest = longest_proof();
+    let mut charged = Vec::new();
+    for fill in [0, 1, 2, 0x20, 0x40, 0x80, 0xff] {
+        for length in [0, 1, 173, 174, 65_536, 65_537, 1 << 20] {
+            charged.push(vec![fill; length]);
+            charged.push([&honest[..], &vec![fill; length]].concat());
+            charged.push([&[fill; 174], &honest[..]].concat());
+        }
+    }
+    for proof in charged {
+        let bytes = proof.len() as u64;
+        let call = RuntimeCall::Bridge(pallet_poft_bridge::Call::update_client { source_domain: H256::zero(), proof });
+        let weight = call.get_dispatch_info().call_weight;
+        assert!(weight.all_lte(limit) && weight.ref_time() > bytes, "{bytes} bytes: {weight:?}");
     }
 }

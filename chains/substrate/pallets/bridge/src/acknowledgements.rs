@@ -47,21 +47,17 @@ impl<T: Config> Pallet<T> {
     /// this chain never sent harms nobody, as it is kept under that source alone.
     pub(crate) fn record_acknowledgement(source: H256, payload: &[u8]) -> Result<(), Code> {
         let Acknowledgement { carrier, fates } = Acknowledgement::decode(payload)?;
+        let mut position = AcknowledgementCount::<T>::get(source);
         for (packet_id, fate) in fates {
-            if Self::acknowledged(&source, &packet_id).is_some_and(|known| known.fate == Fate::Applied) {
+            let known = Acknowledgements::<T>::get(source, packet_id);
+            if known.is_some_and(|known| known.fate == Fate::Applied) {
                 continue;
             }
-            let position = AcknowledgementCount::<T>::get(source);
-            AcknowledgementCount::<T>::insert(source, position.checked_add(1).ok_or(Code::Oversize)?);
-            AcknowledgedAt::<T>::insert(source, packet_id, position);
-            Acknowledgements::<T>::insert(source, position, Acknowledged { packet_id, fate, carrier });
+            Acknowledgements::<T>::insert(source, packet_id, Acknowledged { fate, carrier, position });
+            position = position.checked_add(1).ok_or(Code::Oversize)?;
             Self::deposit_event(Event::PacketAcknowledged { source_domain: source, packet_id, fate, carrier });
         }
+        AcknowledgementCount::<T>::insert(source, position);
         Ok(())
-    }
-
-    /// The last word of a destination about a packet.
-    pub fn acknowledged(destination: &H256, packet_id: &H256) -> Option<Acknowledged> {
-        Acknowledgements::<T>::get(destination, AcknowledgedAt::<T>::get(destination, packet_id)?)
     }
 }

@@ -57,7 +57,7 @@ pub mod pallet {
         log::Frontier,
         packet::{Packet, KIND_ACKNOWLEDGEMENT},
         receive::PacketProof,
-        verifier::{Finalised, Schemes, Work},
+        verifier::{Finalised, Schemes, Work, MAX_ENCODED},
         Code, H160, H256,
     };
     use polkadot_sdk::{
@@ -272,17 +272,13 @@ pub mod pallet {
     #[pallet::storage]
     pub type SendingHalted<T> = StorageValue<_, bool, ValueQuery>;
 
-    /// What a source said about packets that it received, in the order of its saying so, kept for ever.
+    /// The last word of a source about each packet that it received, by packet id; kept for ever.
     #[pallet::storage]
-    pub type Acknowledgements<T> = StorageDoubleMap<_, Blake2_128Concat, H256, Twox64Concat, u64, Acknowledged>;
+    pub type Acknowledgements<T> = StorageDoubleMap<_, Blake2_128Concat, H256, Blake2_128Concat, H256, Acknowledged>;
 
-    /// How much a source has said.
+    /// How much a source has said: the number of its next word.
     #[pallet::storage]
     pub type AcknowledgementCount<T> = StorageMap<_, Blake2_128Concat, H256, u64, ValueQuery>;
-
-    /// Where the last word of a source about a packet stands in `Acknowledgements`.
-    #[pallet::storage]
-    pub type AcknowledgedAt<T> = StorageDoubleMap<_, Blake2_128Concat, H256, Identity, H256, u64>;
 
     /// What a chain's founder sets.
     #[pallet::genesis_config]
@@ -495,6 +491,10 @@ pub mod pallet {
 
         /// What a proof costs under the dearest of the schemes: which one is meant, only storage knows.
         fn dearest(proof: &[u8]) -> Weight {
+            if proof.len() > MAX_ENCODED {
+                // Refused before anything is read of it.
+                return Self::proof_weight(Work::default(), proof);
+            }
             let works = T::Schemes::all().iter().map(|verifier| verifier.work(proof));
             Self::proof_weight(works.fold(Work::default(), Work::max), proof)
         }

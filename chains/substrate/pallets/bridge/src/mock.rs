@@ -5,8 +5,8 @@ use poft_primitives::{
     committee::CommitteeVerifier,
     domain::pallet_endpoint,
     packet::Packet,
-    verifier::{FinalityVerifier, Schemes},
-    Code, H256,
+    verifier::{Finalised, FinalityVerifier, Limits, Schemes, TrustState, Work},
+    Code, H160, H256,
 };
 use polkadot_sdk::{
     frame_support::{construct_runtime, derive_impl, weights::Weight},
@@ -32,11 +32,54 @@ impl frame_system::Config for Test {
 #[derive_impl(pallet_timestamp::config_preludes::TestDefaultConfig)]
 impl pallet_timestamp::Config for Test {}
 
-pub struct Committees;
+/// What AND1 does to a host, without its encodings: CMT1 with a scheme in shadow that never agrees.
+pub struct Dissenting;
 
-impl Schemes for Committees {
+impl FinalityVerifier for Dissenting {
+    fn scheme(&self) -> [u8; 4] {
+        *b"DIS1"
+    }
+
+    fn work(&self, proof: &[u8]) -> Work {
+        let own = CommitteeVerifier.work(proof);
+        Work { pairings: 2, ..own }
+    }
+
+    fn initialise(&self, genesis: &[u8]) -> Result<TrustState, Code> {
+        CommitteeVerifier.initialise(genesis)
+    }
+
+    fn verify(
+        &self,
+        source_domain: &H256,
+        state: &TrustState,
+        proof: &[u8],
+        limits: &Limits,
+    ) -> Result<(TrustState, Finalised), Code> {
+        let (next, finalised) = CommitteeVerifier.verify(source_domain, state, proof, limits)?;
+        Ok((next, Finalised { dissent: 0b10, ..finalised }))
+    }
+
+    fn epoch_of(&self, proof: &[u8]) -> Result<u64, Code> {
+        CommitteeVerifier.epoch_of(proof)
+    }
+
+    fn check_misbehaviour(
+        &self,
+        source_domain: &H256,
+        state: &TrustState,
+        first: &[u8],
+        second: &[u8],
+    ) -> Result<Vec<H160>, Code> {
+        CommitteeVerifier.check_misbehaviour(source_domain, state, first, second)
+    }
+}
+
+pub struct TwoSchemes;
+
+impl Schemes for TwoSchemes {
     fn all() -> &'static [&'static dyn FinalityVerifier] {
-        &[&CommitteeVerifier]
+        &[&CommitteeVerifier, &Dissenting]
     }
 }
 
@@ -50,7 +93,7 @@ impl Convert<u64, H256> for Carrier {
 
 impl bridge::Config for Test {
     type Governance = EnsureRoot<u64>;
-    type Schemes = Committees;
+    type Schemes = TwoSchemes;
     type Time = Timestamp;
     type Receiver = Application;
     type Carrier = Carrier;

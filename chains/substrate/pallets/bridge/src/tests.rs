@@ -1,19 +1,24 @@
-//! What a relayer and an attacker meet. Sections: outbox, clients, inbox, governance.
+//! What a relayer and an attacker meet. Sections: outbox, clients, inbox, governance; acknowledgements and random
+//! sequences are files of their own.
+
+mod acknowledgements;
+mod invariants;
 
 use crate::{mock::*, ports::Bridge as _, ports::PacketReceiver, types::Outcome, *};
 use poft_primitives::{
-    committee::{CommitteeGenesis, CommitteeProof},
+    committee::{CommitteeGenesis, CommitteeProof, CommitteeVerifier},
     domain::substrate_domain,
     finality::{committee_hash, Finality},
     keccak,
     receive::PacketProof,
     testing::{addresses, keys, Source},
+    verifier::FinalityVerifier,
     Code, H256,
 };
 use polkadot_sdk::{
     frame_support::{
         assert_noop, assert_ok,
-        dispatch::DispatchResultWithPostInfo,
+        dispatch::{DispatchResultWithPostInfo, GetDispatchInfo},
         traits::{Hooks, OriginTrait},
     },
     sp_runtime::{DigestItem, DispatchError},
@@ -312,6 +317,47 @@ fn evidence_of_a_retired_epoch_still_freezes() {
     });
 }
 
+#[test]
+fn a_recovery_may_change_the_scheme_and_dissent_is_told() {
+    run(|| {
+        let mut source = source(1);
+        let proof = source.finality(0);
+        let dissent = || {
+            let last = System::events().pop().expect("an event").event;
+            let RuntimeEvent::Bridge(Event::ClientUpdated { finalised, .. }) = last else { panic!("{last:?}") };
+            finalised.dissent
+        };
+        assert_ok!(update(&source, proof));
+        assert_eq!(dissent(), 0);
+        let recover = |scheme, genesis| Bridge::recover_client(root(), source.domain, scheme, genesis);
+        let genesis = CommitteeGenesis { epoch: 2, ..source.genesis() }.encode().expect("short");
+        assert_noop!(recover(*b"ESP9", genesis.clone()), refused(Code::UnknownScheme));
+        assert_noop!(recover(*b"DIS1", vec![0; 65_537]), refused(Code::Oversize));
+        assert_ok!(recover(*b"DIS1", genesis));
+        source.epoch = 2;
+        let proof = source.finality(0);
+        assert_ok!(update(&source, proof));
+        assert_eq!(dissent(), 0b10);
+        assert_eq!(Clients::<Test>::get(source.domain).expect("created").scheme, *b"DIS1");
+    });
+}
+
+/// Which scheme a proof is for is known after a look into storage: it is charged as the dearest, and the rest given back.
+#[test]
+fn a_proof_is_charged_as_the_dearest_scheme_and_paid_as_its_own() {
+    run(|| {
+        let mut source = source(1);
+        let proof = source.finality(0);
+        let encoded = packed(&proof);
+        let call = Call::<Test>::update_client { source_domain: source.domain, proof: encoded.clone() };
+        let charged = call.get_dispatch_info().call_weight;
+        assert_eq!(charged, Bridge::proof_weight(Dissenting.work(&encoded), &encoded));
+        let paid = update(&source, proof).expect("valid").actual_weight.expect("told");
+        assert_eq!(paid, Bridge::proof_weight(CommitteeVerifier.work(&encoded), &encoded));
+        assert!(paid.ref_time() < charged.ref_time());
+    });
+}
+
 // --- inbox ---
 
 #[test]
@@ -482,6 +528,20 @@ fn governance_skips_a_packet_that_blocks_its_link() {
         assert_noop!(Bridge::retry(signed(), packet, payload), refused(Code::NothingToRetry));
         assert_ok!(deliver(&source, vec![source.delivery(2)]));
         assert_eq!(Application::taken(), 2);
+    });
+}
+
+/// The last number ends a link by name; it does not wrap.
+#[test]
+fn the_last_nonce_is_refused() {
+    run(|| {
+        let mut source = source(1);
+        source.alter(0, |packet| packet.nonce = u64::MAX);
+        let proof = source.finality(0);
+        assert_ok!(update(&source, proof));
+        NextNonce::<Test>::insert(source.domain, u64::MAX);
+        assert_noop!(deliver(&source, vec![source.delivery(0)]), refused(Code::Oversize));
+        assert_noop!(Bridge::skip_packet(root(), source.domain, u64::MAX), refused(Code::Oversize));
     });
 }
 

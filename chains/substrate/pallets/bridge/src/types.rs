@@ -74,10 +74,10 @@ pub struct Delivery {
 /// What a destination said became of a packet.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct Acknowledged {
-    /// The packet's id.
-    pub packet_id: H256,
     /// What became of it.
     pub fate: Fate,
     /// Who delivered it there.
     pub carrier: H256,
+    /// Orders what this destination said.
+    pub position: u64,
 }
