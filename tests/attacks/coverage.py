@@ -295,6 +295,123 @@ SECTION_11: dict[str, dict[str, Case]] = {
             ),
         ),
     },
+    "Composed schemes": {
+        "a scheme left out, swapped, twice": Case(
+            (
+                "composed:list_one_dropped=CommitteeMismatch",
+                "composed:list_swapped=CommitteeMismatch",
+                "composed:list_first_twice=CommitteeMismatch",
+                "composed:initialise_one_twice*=CommitteeInvalid",
+                "composed:one_scheme_alone=Malformed",
+            ),
+            ("tests/attacks/test_composed.py:test_a_broken_scheme_alone_convinces_nobody",),
+        ),
+        "flag of the shadow flipped": Case(
+            (
+                "composed:list_flag_*=CommitteeMismatch",
+                "composed:first_in_shadow=Malformed",
+                "composed:initialise_first_in_shadow=Malformed",
+            )
+        ),
+        "list of another client": Case(
+            (
+                "composed:list_of_another_client=CommitteeMismatch",
+                "composed:misbehaviour_list_of_another_client=CommitteeMismatch",
+                "composed:misbehaviour_second_half_of_another_list=CommitteeMismatch",
+            )
+        ),
+        "an authority, epoch or name of the prover's choice": Case(
+            (
+                "composed:list_own_committee=CommitteeMismatch",
+                "composed:list_later_inner_epoch=CommitteeMismatch",
+                "composed:list_renamed=CommitteeMismatch",
+                "composed:list_names_*=UnknownScheme",
+            ),
+            ("tests/attacks/test_composed.py:test_a_list_from_the_prover_is_the_provers_committee",),
+        ),
+        "proofs of two blocks": Case(
+            ("composed:disagree_*=SchemesDisagree", "composed:repetition_for_*=SchemesDisagree"),
+            ("tests/attacks/test_composed.py:test_two_proofs_that_hold_may_be_about_two_blocks",),
+        ),
+        "one proof for two schemes": Case(
+            ("composed:first_proof_twice=CommitteeMismatch", "composed:proofs_swapped=CommitteeMismatch")
+        ),
+        "lengths that overlap, overflow or leave bytes": Case(
+            (
+                "composed:first_length_*=Malformed",
+                "composed:second_length_*=Malformed",
+                "composed:cut_to_*=Malformed",
+                "composed:trailing_*=Malformed",
+                "composed:count_*=Malformed|Oversize",
+            ),
+            ("tests/attacks/test_composed.py:test_no_boundary_between_two_proofs_can_be_moved",),
+        ),
+        "a list within a list": Case(
+            (
+                "composed:initialise_nested=UnknownScheme",
+                "composed:list_names_nested*=UnknownScheme",
+                "composed:shadow_named_AND1=Ok",
+            ),
+            on_ledgers(("And1Shadow.test_constructor_refuses_noContractItselfOrOneNameTwice",), ()),
+        ),
+        "one list for two epochs": Case(
+            (
+                "composed:epoch_*=WrongEpoch",
+                "composed:after_handover_old_list*=CommitteeMismatch",
+                "composed:misbehaviour_other_epoch=WrongEpoch",
+                "composed:misbehaviour_second_half_of_another_epoch=WrongEpoch",
+            )
+        ),
+        "a dissent that was starved": Case(
+            (),
+            # Gas exists on the EVM only.
+            on_ledgers(("And1Shadow.test_verify_neverReportsDissent_whateverGasTheCarrierBrings",), ()),
+        ),
+        "a shadow that burns, bombs or traps": Case(
+            ("composed:shadow_has_garbage=Ok",),
+            on_ledgers(
+                (
+                    "And1Shadow.test_verify_reportsDissent_shadowBurnsOrBombs",
+                    "And1Shadow.test_verify_reportsDissent_answerOfAnotherLength",
+                ),
+                (),
+            ),
+        ),
+        "a shadow that moves epochs": Case(
+            (
+                "composed:handover_in_shadow*=Ok",
+                "composed:shadow_fell_behind=Ok",
+                "composed:last_epoch_handover_in_shadow=Ok",
+                "composed:last_epoch_handover=BadHandover",
+            ),
+            on_ledgers(("And1Shadow.test_verify_reportsDissent_shadowSkipsEpochs",), ()),
+        ),
+        "evidence of a shadow": Case(
+            (
+                "composed:misbehaviour_in_shadow=NotMisbehaviour",
+                "composed:misbehaviour_in_shadow_shown_as_deciding=CommitteeMismatch",
+            )
+        ),
+        "halves of two schemes": Case(("composed:misbehaviour_halves_of_two_schemes=NotMisbehaviour",)),
+        "an old epoch after recovery": Case(
+            (
+                "composed:recovered_old_signatures=WrongEpoch",
+                "composed:recovered_old_proof=CommitteeMismatch",
+                "composed:initialise_inner_epoch_*=WrongEpoch",
+                "composed:initialise_outer_epoch_alone_later=WrongEpoch",
+            ),
+            (
+                "tests/attacks/test_composed.py:test_after_a_recovery_no_scheme_counts_a_signature_of_the_past",
+                *on_ledgers(
+                    (
+                        "And1Host.test_recover_refusesWrongEpoch_usedByTheListOrByAScheme",
+                        "And1Host.test_update_refusesCommitteeMismatch_proofFromBeforeTheRecovery",
+                    ),
+                    (),
+                ),
+            ),
+        ),
+    },
 }
 
 ELSEWHERE = {

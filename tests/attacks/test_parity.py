@@ -42,7 +42,7 @@ def test_nothing_honest_is_refused(report: Report) -> None:
 
 def test_mutations_reach_every_rule_and_its_codes(report: Report) -> None:
     """A catalogue that stops too early would agree about nothing much."""
-    assert len(report.rules) == 7
+    assert len(report.rules) == 11
     assert min(report.rules.values()) > MUTATIONS // 20
     assert set(report.codes) >= {
         *("Ok", "Malformed", "Oversize", "IndexOutOfRange", "ProofLength", "RootMismatch", "InconsistentLog"),
@@ -50,5 +50,5 @@ def test_mutations_reach_every_rule_and_its_codes(report: Report) -> None:
         *("QuorumNotReached", "WrongEpoch", "StaleHeight", "SizeRegression", "RootChanged", "TimestampRegression"),
         *("TimestampDrift", "BadHandover", "NotMisbehaviour", "WrongVersion", "WrongKind", "WrongSource"),
         *("WrongDestination", "WrongReceiver", "WrongSender", "NonceReplayed", "NonceGap", "PayloadMismatch"),
-        "ParentsMismatch",
+        *("ParentsMismatch", "BadStateProof", "CommitmentMismatch", "SchemesDisagree", "UnknownScheme"),
     }

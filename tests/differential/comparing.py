@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from random import Random
 
+from .catalogue import mutated, untouched
 from .implementations import Reply, Rust, Solidity
-from .mutate import Case, mutated, untouched
+from .mutate import Case
 from .questions import Answer, ask
 
 UNSETTLED: dict[tuple[str, ...], str] = {

@@ -322,7 +322,7 @@ def _clock(rng: Random, scene: honest.Scene) -> tuple[str, honest.Scene]:
     return f"drift.{how}", replace(scene, limits=Limits(limits.now, drift))
 
 
-_BEFORE: tuple[Callable[[Random, honest.Scene], tuple[str, honest.Scene]], ...] = (
+BEFORE: tuple[Callable[[Random, honest.Scene], tuple[str, honest.Scene]], ...] = (
     _quorum_lies,
     _boundary,
     _hand_over,
@@ -332,7 +332,7 @@ _BEFORE: tuple[Callable[[Random, honest.Scene], tuple[str, honest.Scene]], ...] 
 )
 
 
-def _carried(rng: Random, scene: honest.Scene, proof: CommitteeProof) -> tuple[str, CommitteeProof, bool]:
+def carried(rng: Random, scene: honest.Scene, proof: CommitteeProof) -> tuple[str, CommitteeProof, bool]:
     """What a relayer can do to a proof: (name, the proof, whether it must be refused)."""
     what = rng.choice(
         ("statement", "members", "bitmap", "signature", "signature", "signatures", "digest", "next", "consistency")
@@ -388,7 +388,7 @@ def a_proof(rng: Random) -> Case:
     scene = honest.a_scene(rng)
     choice = rng.randrange(20)
     if choice < 9:
-        name, changed = rng.choice(_BEFORE)(rng, scene)
+        name, changed = rng.choice(BEFORE)(rng, scene)
         return Case(changed.signed(), name)
     asked = scene.signed()
     if choice == 9:
@@ -397,7 +397,7 @@ def a_proof(rng: Random) -> Case:
     if choice < 13:
         name, data = octets(rng, asked.proof)
         return Case(scene.carrying(data), f"bytes.{name}")
-    name, proof, forges = _carried(rng, scene, scene.proof())
+    name, proof, forges = carried(rng, scene, scene.proof())
     return Case(scene.carrying(proof.encode()), name, forges)
 
 
@@ -423,7 +423,7 @@ def a_misbehaviour(rng: Random) -> Case:
         name, data = octets(rng, getattr(asked, half))
         return Case(replace(asked, **{half: data}), f"{half}.bytes.{name}")  # type: ignore[arg-type]
     told = scene if half == "first" else fork
-    name, proof, forges = _carried(rng, told, told.proof())
+    name, proof, forges = carried(rng, told, told.proof())
     # Evidence is about what was signed: neither list takes part in it.
     unread = name.startswith(("next_members", "consistency"))
     return Case(replace(asked, **{half: proof.encode()}), f"{half}.{name}", forges and not unread)  # type: ignore[arg-type]
@@ -487,29 +487,3 @@ def a_delivery(rng: Random, receiver: bytes) -> Case:
         other = flip(rng, value)  # zero is no sender and no source: the ledger cannot be in this state
     changed = replace(expected, **{name: other})  # type: ignore[arg-type]
     return Case(replace(asked, expected=changed), f"expected.{name}.{how}", name != "outbox_size")
-
-
-def mutated(rng: Random, receiver: bytes) -> Case:
-    """A case of any rule, more of the rules with more to go wrong."""
-    rule = rng.choices(range(7), (3, 3, 2, 8, 3, 2, 3))[0]
-    if rule == 6:
-        return a_delivery(rng, receiver)
-    made = (an_inclusion, a_consistency, a_payload, a_proof, a_misbehaviour, a_statement)[rule]
-    return made(rng)
-
-
-def untouched(rng: Random, receiver: bytes) -> Case:
-    """An honest case of any rule; the three must take it."""
-    rule = rng.randrange(7)
-    if rule == 6:
-        return Case(honest.a_delivery(rng, receiver))
-    if rule == 4:
-        return Case(honest.a_misbehaviour(rng)[0])
-    makers: dict[int, Callable[[Random], Question]] = {
-        0: honest.an_inclusion,
-        1: honest.a_consistency,
-        2: honest.a_payload,
-        3: lambda rng: honest.a_scene(rng).signed(),
-        5: honest.a_statement,
-    }
-    return Case(makers[rule](rng))

@@ -19,7 +19,7 @@ from poft.verification.schemes.cmt1 import CommitteeVerifier
 
 from .encodings import abi_bytes, abi_call, abi_words, listed, octets, scale_struct, u64, word
 
-_STATE = "(uint64,uint64,uint64,uint64,bytes32,bytes32,bool)"
+STATE = "(uint64,uint64,uint64,uint64,bytes32,bytes32,bool)"
 _PACKET = "(uint8,uint8,bytes32,bytes32,uint64,bytes32,bytes32,uint64,bytes32)"
 
 
@@ -162,16 +162,16 @@ class Proven:
             + u64(finalised.timestamp)
             + finalised.dissent.to_bytes(4, "little")
         )
-        return Answer(Code.Ok, _scale_state(state) + established, _abi_state(state))
+        return Answer(Code.Ok, scale_state(state) + established, abi_state(state))
 
     def scale(self) -> bytes:
         limits = u64(self.limits.now) + u64(self.limits.max_drift)
-        return self.domain + _scale_state(self.state) + octets(self.proof) + limits
+        return self.domain + scale_state(self.state) + octets(self.proof) + limits
 
     def calldata(self) -> bytes | None:
         return abi_call(
-            f"verify(bytes32,{_STATE},bytes,(uint256,uint256))",
-            self.domain + _abi_state(self.state),
+            f"verify(bytes32,{STATE},bytes,(uint256,uint256))",
+            self.domain + abi_state(self.state),
             abi_bytes(self.proof),
             after=word(self.limits.now) + word(self.limits.max_drift),
         )
@@ -194,12 +194,12 @@ class Misbehaviour:
         return Answer(Code.Ok, listed(signers), word(WORD) + abi_words([bytes(12) + signer for signer in signers]))
 
     def scale(self) -> bytes:
-        return self.domain + _scale_state(self.state) + octets(self.first) + octets(self.second)
+        return self.domain + scale_state(self.state) + octets(self.first) + octets(self.second)
 
     def calldata(self) -> bytes | None:
         return abi_call(
-            f"checkMisbehaviour(bytes32,{_STATE},bytes,bytes)",
-            self.domain + _abi_state(self.state),
+            f"checkMisbehaviour(bytes32,{STATE},bytes,bytes)",
+            self.domain + abi_state(self.state),
             abi_bytes(self.first),
             abi_bytes(self.second),
         )
@@ -298,11 +298,11 @@ class Delivery:
         }
 
 
-def _scale_state(state: TrustState) -> bytes:
+def scale_state(state: TrustState) -> bytes:
     numbers = (state.epoch, state.height, state.timestamp, state.outbox_size)
     return b"".join(map(u64, numbers)) + state.outbox_root + state.authority + bytes([state.small_committee])
 
 
-def _abi_state(state: TrustState) -> bytes:
+def abi_state(state: TrustState) -> bytes:
     numbers = (state.epoch, state.height, state.timestamp, state.outbox_size)
     return b"".join(map(word, numbers)) + state.outbox_root + state.authority + word(state.small_committee)

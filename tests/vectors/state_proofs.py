@@ -307,16 +307,8 @@ def _raw_nodes(part: str) -> Iterator[Named]:
 
     def raw(level: int, encoded: bytes) -> Question:
         """The question in which the bytes of one node are these."""
-        level %= len(walked.nodes)
-        above = rehashed(walked.nodes, level, keccak(encoded))
-        listed = [node.encoded for node in above]
-        listed[level] = encoded
-        if part == "account":
-            return Question(
-                keccak(listed[0]), base.account, base.slot, packed(StateProof(tuple(listed), base.proof.storage))
-            )
-        made = base.with_record(account_record(keccak(listed[0])))
-        return ask(made, StateProof(made.proof.account, tuple(listed)))
+        root, proof = base.with_raw(part, level, encoded)
+        return Question(root, base.account, base.slot, packed(proof))
 
     def listed(payload: bytes) -> bytes:
         return (bytes([0xC0 + len(payload)]) if len(payload) < 56 else _long(0xF7, payload)) + payload
@@ -367,16 +359,8 @@ def _raw_nodes(part: str) -> Iterator[Named]:
     end = world(110, 1, 1, near_accounts=[62], near_slots=[62])
     tip = (end.storage if part == "storage" else end.accounts).nodes[-1]
     alias = listed(b"\x81" + encode(tip.items[0]) + encode(tip.items[1]))
-    above = rehashed((end.storage if part == "storage" else end.accounts).nodes, 2, keccak(alias))
-    kept = (*(node.encoded for node in above[:2]), alias)
-    if part == "account":
-        yield (
-            "non_minimal_path_byte_account",
-            Question(keccak(kept[0]), end.account, end.slot, packed(StateProof(kept, end.proof.storage))),
-        )
-    else:
-        rooted = end.with_record(account_record(keccak(kept[0])))
-        yield "non_minimal_path_byte_storage", ask(rooted, StateProof(rooted.proof.account, kept))
+    root, proof = end.with_raw(part, -1, alias)
+    yield f"non_minimal_path_byte_{part}", Question(root, end.account, end.slot, packed(proof))
 
 
 def _long(base: int, payload: bytes) -> bytes:

@@ -140,14 +140,29 @@ class World:
 
     def with_storage(self, storage: Walk) -> World:
         """The account's storage became this, and the account's record says so."""
+        return replace(self.with_storage_root(storage.root), storage=storage)
+
+    def with_storage_root(self, root: bytes) -> World:
+        """The account's record names this storage root."""
 
         def follow(items: list[Rlp]) -> list[Rlp]:
             value = items[1]
             assert isinstance(value, bytes)
             nonce, balance, _, code = rlp.decode(value)
-            return [items[0], encode([nonce, balance, storage.root, code])]
+            return [items[0], encode([nonce, balance, root, code])]
 
-        return replace(self, storage=storage, accounts=self.accounts.forged(-1, follow))
+        return replace(self, accounts=self.accounts.forged(-1, follow))
+
+    def with_raw(self, part: str, level: int, encoded: bytes) -> tuple[bytes, StateProof]:
+        """The state root, and the proof, of a world in which the bytes of one node are these. Every hash fits."""
+        nodes = (self.storage if part == "storage" else self.accounts).nodes
+        level %= len(nodes)
+        listed = [node.encoded for node in rehashed(nodes, level, keccak(encoded))]
+        listed[level] = encoded
+        if part == "account":
+            return keccak(listed[0]), StateProof(tuple(listed), self.proof.storage)
+        top = self.with_storage_root(keccak(listed[0])).accounts
+        return top.root, StateProof(top.encoded, tuple(listed))
 
     def with_record(self, record: bytes) -> World:
         return replace(self, accounts=self.accounts.forged(-1, lambda items: [items[0], record]))

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Inbox, PacketProof} from "../contracts/Inbox.sol";
+import {Finalised, IFinalityVerifier, Limits, TrustState} from "../contracts/interfaces/IFinalityVerifier.sol";
 import {IPacketReceiver} from "../contracts/interfaces/IPacketReceiver.sol";
 import {Checkpoint, Checkpoints} from "../contracts/libraries/Checkpoints.sol";
 import {MerkleLog} from "../contracts/libraries/MerkleLog.sol";
@@ -10,8 +11,12 @@ import {Signatures} from "../contracts/libraries/Signatures.sol";
 import {Membership, Statements, Update, Verdict, Vote} from "../contracts/libraries/Statements.sol";
 import {LightClient} from "../contracts/LightClient.sol";
 import {Outbox} from "../contracts/Outbox.sol";
+import {AgreementVerifier} from "../contracts/schemes/and1/AgreementVerifier.sol";
 import {CommitteeVerifier} from "../contracts/schemes/cmt1/CommitteeVerifier.sol";
+import {StateProof} from "../contracts/schemes/esp1/StateProof.sol";
+import {StateProofVerifier} from "../contracts/schemes/esp1/StateProofVerifier.sol";
 import {Code, Refused} from "../contracts/types/Code.sol";
+import {Renamed} from "./support/Composed.sol";
 
 /// The light client of a case: whatever outbox the case says is final.
 contract StatedClient {
@@ -65,11 +70,21 @@ contract DifferentialHarness is CommitteeVerifier, IPacketReceiver {
 
     StatedClient private immutable _client;
     StatedInbox private immutable _inbox;
+    StateProofVerifier private immutable _stateProofs;
+    AgreementVerifier private immutable _agreement;
     bool private _dispatched;
 
     constructor() {
         _client = new StatedClient(DOMAIN);
         _inbox = new StatedInbox(_client);
+        _stateProofs = new StateProofVerifier(new CommitteeVerifier());
+        IFinalityVerifier[] memory schemes = new IFinalityVerifier[](4);
+        schemes[0] = new CommitteeVerifier();
+        bytes4[3] memory names = [bytes4("CMT2"), "CMT3", "CMT4"];
+        for (uint256 i = 0; i < names.length; ++i) {
+            schemes[i + 1] = IFinalityVerifier(address(new Renamed(names[i], schemes[0])));
+        }
+        _agreement = new AgreementVerifier(schemes);
     }
 
     /// For each call 1 and what it returned, or 0 and what it reverted with.
@@ -138,6 +153,41 @@ contract DifferentialHarness is CommitteeVerifier, IPacketReceiver {
     function vote(bytes32 domain, Vote calldata said, bytes calldata signature) external pure returns (bytes32 digest) {
         digest = Statements.digest(said, Statements.separator(domain));
         Signatures.requireSigner(digest, signature, said.participant);
+    }
+
+    function slot(bytes32 stateRoot, address account, bytes32 position, bytes calldata proof)
+        external
+        pure
+        returns (bytes32)
+    {
+        StateProof.requireSizes(proof);
+        return StateProof.provenSlot(stateRoot, account, position, proof);
+    }
+
+    /// ESP1 over CMT1.
+    function outbox(bytes32 source, TrustState calldata state, bytes calldata proof, Limits calldata limits)
+        external
+        view
+        returns (TrustState memory next, Finalised memory finalised)
+    {
+        return _stateProofs.verify(source, state, proof, limits);
+    }
+
+    /// AND1 over CMT1 under four names.
+    function agreement(bytes32 source, TrustState calldata state, bytes calldata proof, Limits calldata limits)
+        external
+        view
+        returns (TrustState memory next, Finalised memory finalised)
+    {
+        return _agreement.verify(source, state, proof, limits);
+    }
+
+    function accusation(bytes32 source, TrustState calldata state, bytes calldata first, bytes calldata second)
+        external
+        view
+        returns (address[] memory signers)
+    {
+        return _agreement.checkMisbehaviour(source, state, first, second);
     }
 
     /// One delivery to this contract; whether it arrived, and the nonce that is due afterwards.

@@ -6,14 +6,19 @@
 
 use codec::{DecodeAll, Encode};
 use poft_primitives::{
+    and1::AgreementVerifier,
     checkpoint::CheckpointPayload,
     code::Code,
     committee::CommitteeVerifier,
+    esp1::StateProofVerifier,
     log::{verify_consistency, verify_inclusion},
+    packed::Packed,
     receive::{check_packet, Expectation, PacketProof, Verdict as Handling},
+    state_proof::StateProof,
     statements::{Membership, Signed, Statement, Update, Verdict, Vote},
+    testing::Renamed,
     verifier::{FinalityVerifier, Limits, TrustState},
-    H256,
+    H160, H256,
 };
 use std::io::{self, Read, Write};
 
@@ -85,6 +90,36 @@ fn packet(data: &[u8]) -> Answer {
     Ok((dispatched, due).encode())
 }
 
+fn slot(data: &[u8]) -> Answer {
+    let (state_root, account, slot, packed): (H256, H160, H256, Vec<u8>) = arguments(data)?;
+    let mut rest = Packed::new(&packed);
+    let proof = StateProof::read(&mut rest)?;
+    rest.finish()?;
+    Ok(proof.slot(&state_root, &account, &slot)?.encode())
+}
+
+fn outbox(data: &[u8]) -> Answer {
+    let (domain, state, proof, now, max_drift): (H256, TrustState, Vec<u8>, u64, u64) = arguments(data)?;
+    let limits = Limits { now, max_drift };
+    let (next, finalised) = StateProofVerifier(CommitteeVerifier).verify(&domain, &state, &proof, &limits)?;
+    Ok((next, finalised.state_root).encode())
+}
+
+/// CMT1 under four names.
+const KNOWN: &[&dyn FinalityVerifier] =
+    &[&CommitteeVerifier, &Renamed(*b"CMT2"), &Renamed(*b"CMT3"), &Renamed(*b"CMT4")];
+const AGREEMENT: AgreementVerifier = AgreementVerifier::over(KNOWN);
+
+fn agreement(data: &[u8]) -> Answer {
+    let (domain, state, proof, now, max_drift): (H256, TrustState, Vec<u8>, u64, u64) = arguments(data)?;
+    Ok(AGREEMENT.verify(&domain, &state, &proof, &Limits { now, max_drift })?.encode())
+}
+
+fn accusation(data: &[u8]) -> Answer {
+    let (domain, state, first, second): (H256, TrustState, Vec<u8>, Vec<u8>) = arguments(data)?;
+    Ok(AGREEMENT.check_misbehaviour(&domain, &state, &first, &second)?.encode())
+}
+
 fn answer(rule: u8, data: &[u8]) -> Answer {
     match rule {
         0 => inclusion(data),
@@ -97,6 +132,10 @@ fn answer(rule: u8, data: &[u8]) -> Answer {
         7 => statement::<Verdict>(data),
         8 => statement::<Vote>(data),
         9 => packet(data),
+        10 => slot(data),
+        11 => outbox(data),
+        12 => agreement(data),
+        13 => accusation(data),
         _ => Err(Code::Malformed),
     }
 }

@@ -3,7 +3,7 @@
 //! The log here is the recursive definition of RFC 9162, slow and obvious, so that it is an oracle for [`crate::log`].
 
 use crate::{
-    committee::{CommitteeGenesis, CommitteeProof},
+    committee::{CommitteeGenesis, CommitteeProof, CommitteeVerifier},
     finality::Finality,
     keccak,
     log::{empty_root, leaf_hash, node_hash},
@@ -11,10 +11,52 @@ use crate::{
     receive::PacketProof,
     signature::recover,
     statements::{statement_digest, Signed, Statement},
-    H160, H256,
+    verifier::{Finalised, FinalityVerifier, Limits, TrustState, Work},
+    Code, H160, H256,
 };
 use alloc::vec::Vec;
 use sp_core::{ecdsa, Pair};
+
+/// CMT1 under another name, as `tests/vectors/composed.py` has it.
+pub struct Renamed(pub [u8; 4]);
+
+impl FinalityVerifier for Renamed {
+    fn scheme(&self) -> [u8; 4] {
+        self.0
+    }
+
+    fn work(&self, proof: &[u8]) -> Work {
+        CommitteeVerifier.work(proof)
+    }
+
+    fn initialise(&self, genesis: &[u8]) -> Result<TrustState, Code> {
+        CommitteeVerifier.initialise(genesis)
+    }
+
+    fn verify(
+        &self,
+        source_domain: &H256,
+        state: &TrustState,
+        proof: &[u8],
+        limits: &Limits,
+    ) -> Result<(TrustState, Finalised), Code> {
+        CommitteeVerifier.verify(source_domain, state, proof, limits)
+    }
+
+    fn epoch_of(&self, proof: &[u8]) -> Result<u64, Code> {
+        CommitteeVerifier.epoch_of(proof)
+    }
+
+    fn check_misbehaviour(
+        &self,
+        source_domain: &H256,
+        state: &TrustState,
+        first: &[u8],
+        second: &[u8],
+    ) -> Result<Vec<H160>, Code> {
+        CommitteeVerifier.check_misbehaviour(source_domain, state, first, second)
+    }
+}
 
 /// A signing key for tests.
 #[derive(Clone)]

@@ -16,8 +16,8 @@ use poft_primitives::{
     receive::{check_packet, Expectation, PacketProof, Verdict as Handling},
     state_proof::StateProof,
     statements::{Membership, Signed, Statement, Update, Verdict, Vote},
-    testing,
-    verifier::{Finalised, FinalityVerifier, Limits, TrustState, Work},
+    testing::{self, Renamed},
+    verifier::{FinalityVerifier, Limits, TrustState},
     H160, H256,
 };
 use serde_json::{json, Value};
@@ -292,47 +292,6 @@ fn finality_proofs_and_evidence() {
         let digest = proof.statement.digest(&domain);
         Ok(json!({ "digest": hexed(digest.as_bytes()), "newState": state_json(&next) }))
     });
-}
-
-/// CMT1 under another name, as `tests/vectors/composed.py` has it.
-struct Renamed([u8; 4]);
-
-impl FinalityVerifier for Renamed {
-    fn scheme(&self) -> [u8; 4] {
-        self.0
-    }
-
-    fn work(&self, proof: &[u8]) -> Work {
-        CommitteeVerifier.work(proof)
-    }
-
-    fn initialise(&self, genesis: &[u8]) -> Result<TrustState, Code> {
-        CommitteeVerifier.initialise(genesis)
-    }
-
-    fn verify(
-        &self,
-        source_domain: &H256,
-        state: &TrustState,
-        proof: &[u8],
-        limits: &Limits,
-    ) -> Result<(TrustState, Finalised), Code> {
-        CommitteeVerifier.verify(source_domain, state, proof, limits)
-    }
-
-    fn epoch_of(&self, proof: &[u8]) -> Result<u64, Code> {
-        CommitteeVerifier.epoch_of(proof)
-    }
-
-    fn check_misbehaviour(
-        &self,
-        source_domain: &H256,
-        state: &TrustState,
-        first: &[u8],
-        second: &[u8],
-    ) -> Result<Vec<H160>, Code> {
-        CommitteeVerifier.check_misbehaviour(source_domain, state, first, second)
-    }
 }
 
 const KNOWN: &[&dyn FinalityVerifier] = &[
