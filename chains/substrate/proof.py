@@ -65,7 +65,10 @@ class _Reader:
         mode = first & 3
         if mode == 3:
             raise _refused("a length beyond 2^30")
-        return int.from_bytes(bytes([first]) + self.take((1 << mode) - 1), "little") >> 2
+        value = int.from_bytes(bytes([first]) + self.take((1 << mode) - 1), "little") >> 2
+        if mode and value < (1 << 6 if mode == 1 else 1 << 14):
+            raise _refused("a length that is not in its shortest form")
+        return value
 
     def octets(self) -> bytes:
         return self.take(self.compact())

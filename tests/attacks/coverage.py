@@ -412,10 +412,83 @@ SECTION_11: dict[str, dict[str, Case]] = {
             ),
         ),
     },
+    # Vectors of `state_proof` and `esp1`; where hashes are not the point, every hash of the forgery fits.
+    "State proofs": {
+        "valid hashes on a wrong path": Case(("state_proof:wrong_path_*=BadStateProof",)),
+        "flag nibbles": Case(("state_proof:flags_*=BadStateProof",)),
+        "odd/even prefix alias": Case(("state_proof:padding_*=BadStateProof", "state_proof:parity_*=BadStateProof")),
+        "empty extension": Case(("state_proof:empty_extension_*=BadStateProof",)),
+        "inline nodes": Case(
+            (
+                "state_proof:embedded_leaf_*=BadStateProof",
+                "state_proof:child_on_way_list_*=BadStateProof",
+                "state_proof:slot_beside_embedded_*=Ok",
+            )
+        ),
+        "value in a branch": Case(("state_proof:branch_*=BadStateProof",)),
+        "non-minimal RLP": Case(
+            (
+                "state_proof:non_minimal_*=BadStateProof",
+                "state_proof:account_non_minimal_*=BadStateProof",
+                "state_proof:account_*_leading_zero=BadStateProof",
+                "state_proof:word_non_minimal_*=BadStateProof",
+                "state_proof:word_leading_zero=BadStateProof",
+            )
+        ),
+        "trailing bytes": Case(
+            (
+                "state_proof:trailing_*=BadStateProof",
+                "state_proof:account_trailing_byte=BadStateProof",
+                "state_proof:word_trailing_byte=BadStateProof",
+                "state_proof:packed_trailing_*=Malformed",
+                "esp1:trailing_byte=Malformed",
+            )
+        ),
+        # The reverse has no place: no rule takes a proof that there is nothing.
+        "absence offered as presence and the reverse": Case(("state_proof:absence_*=BadStateProof",)),
+        "other account, other slot": Case(
+            (
+                "state_proof:wrong_path_other_account=BadStateProof",
+                "state_proof:wrong_path_other_slot=BadStateProof",
+                "esp1:state_of_another_account=BadStateProof",
+                "esp1:authority_of_another_outbox=CommitteeMismatch",
+            )
+        ),
+        "extra, missing, oversize nodes": Case(
+            (
+                "state_proof:extra_*=BadStateProof",
+                "state_proof:missing_*=BadStateProof",
+                "state_proof:oversize_*=Oversize",
+                "esp1:state_without_*=BadStateProof",
+                "esp1:state_with_extra_node=BadStateProof",
+                "esp1:oversize_*=Oversize",
+            )
+        ),
+        "unfinalised header": Case(
+            ("esp1:header_that_nobody_signed=NotSigner", "esp1:header_with_another_state_root=NotSigner"),
+            ("tests/chains/test_esp1.py:test_a_quorum_cannot_sign_an_outbox_that_its_chain_does_not_have",),
+        ),
+        "digest item of 43/45 bytes, wrong tag, two items": Case(
+            (),
+            (
+                "tests/chains/test_substrate_evidence.py:test_outbox_item_refused_forged",
+                "tests/chains/test_substrate_evidence.py:test_outbox_item_missing_is_not_an_empty_outbox",
+            ),
+        ),
+        "non-canonical compact lengths": Case(
+            (), ("tests/chains/test_substrate_evidence.py:test_outbox_item_refused_forged",)
+        ),
+        "huge length prefix": Case(
+            (
+                "state_proof:huge_length_*=BadStateProof",
+                "state_proof:*_huge_length=BadStateProof",
+                "esp1:length_of_inner_largest=Malformed",
+            )
+        ),
+    },
 }
 
 ELSEWHERE = {
-    "State proofs": "scheme ESP1 and its digest items are not implemented",
     "Relayer and system": "tests/system runs these against live devnets",
     "Parity": "tests/attacks/test_parity.py",
 }

@@ -73,6 +73,8 @@ def test_outbox_item_missing_is_not_an_empty_outbox() -> None:
         pytest.param((item(b"POFT"),), id="the tag alone"),
         pytest.param((item(commitment())[:-1],), id="ends early"),
         pytest.param((b"\0\x03\xff\xff\xff\xff",), id="a length of 2^32"),
+        pytest.param((b"\0" + (44 << 2 | 1).to_bytes(2, "little") + commitment(),), id="a length of 44 in two bytes"),
+        pytest.param((b"\0" + (44 << 2 | 2).to_bytes(4, "little") + commitment(),), id="a length of 44 in four bytes"),
     ],
 )
 def test_outbox_item_refused_forged(items: tuple[bytes, ...]) -> None:

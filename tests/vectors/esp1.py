@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from random import Random
 
 from poft.protocol.finality import Finality, committee_hash, sign_finality
 from poft.protocol.hashing import ZERO32, keccak
@@ -14,7 +15,7 @@ from poft.verification.schemes.cmt1 import CommitteeGenesis, CommitteeProof, bui
 from poft.verification.schemes.esp1 import OutboxGenesis, OutboxProof, StateProofVerifier, outbox_authority
 from poft.verification.state_proof import COMMITMENT_SLOT, StateProof, outbox_commitment
 
-from .tries import World, world
+from .tries import World, account_record, encode, tall, world
 
 Named = tuple[str, dict[str, object], Callable[[], object]]
 
@@ -67,6 +68,14 @@ def chain(size: int = 5, seed: int = 200, account: bytes = OUTBOX, value: bytes 
     return Source(keys(4), size, world(seed, 5, 4, commitment, account=account, slot=COMMITMENT_SLOT))
 
 
+def large_chain() -> Source:
+    """A chain whose state is as deep as that of Ethereum's main network: 8 full branches above an account."""
+    rng, size = Random(202), 5
+    storage = tall(keccak(COMMITMENT_SLOT), encode(outbox_commitment(size, log_root(LEAVES[:size]))), 2, rng)
+    accounts = tall(keccak(OUTBOX), account_record(storage.root), 8, rng)
+    return Source(keys(4), size, World(OUTBOX, COMMITMENT_SLOT, accounts, storage))
+
+
 VERIFIER = StateProofVerifier()
 
 
@@ -114,6 +123,7 @@ def _honest() -> Iterator[Named]:
     source = chain()
     yield verify("honest", source.proof())
     yield verify("honest_first", source.proof(known=0), source.trusted(0, 0))
+    yield verify("honest_first_large", large_chain().proof(known=0), source.trusted(0, 0))
     yield verify("honest_same_size", source.proof(known=5), source.trusted(5))
     following = [key_address(key) for key in keys(4, 4)]
     handing = source.statement(next_committee=committee_hash(2, following))

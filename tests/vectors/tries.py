@@ -121,6 +121,18 @@ def _build(entries: Mapping[str, bytes], key: str | None) -> tuple[list[Rlp], li
     return branch, [Node(branch, int(key[0], 16)), *below] if key is not None else []
 
 
+def tall(key: bytes, value: bytes, levels: int, rng: Random) -> Walk:
+    """The way to `key` in a trie so large that every branch on it is full: what else it holds is drawn."""
+    path = key.hex()
+    nodes = [Node([compact(path[levels:], True), value], 1)]
+    for level in reversed(range(levels)):
+        way = int(path[level], 16)
+        items: list[Rlp] = [rng.randbytes(32) for _ in range(16)] + [b""]
+        items[way] = keccak(nodes[0].encoded)
+        nodes.insert(0, Node(items, way))
+    return Walk(tuple(nodes))
+
+
 def account_record(storage_root: bytes, nonce: int = 1, balance: int = 10**18) -> bytes:
     return encode([number(nonce), number(balance), storage_root, CODE_HASH])
 

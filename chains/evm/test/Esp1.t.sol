@@ -9,6 +9,7 @@ import {CommitteeVerifier} from "../contracts/schemes/cmt1/CommitteeVerifier.sol
 import {StateProof} from "../contracts/schemes/esp1/StateProof.sol";
 import {StateProofVerifier} from "../contracts/schemes/esp1/StateProofVerifier.sol";
 import {Code, Refused} from "../contracts/types/Code.sol";
+import {Network} from "./support/Network.sol";
 import {Vectors} from "./support/Vectors.sol";
 
 /// The library behind an external function.
@@ -135,10 +136,7 @@ contract Esp1Test is Vectors {
         returns (bytes32 domain, TrustState memory state, bytes memory proof, Limits memory limits)
     {
         string memory json = load("esp1");
-        // Behind the ten geneses.
-        string memory input = string.concat(caseAt(10), ".input");
-        string memory name = vm.parseJsonString(json, string.concat(caseAt(10), ".name"));
-        vm.assertTrue(keccak256(bytes(name)) == keccak256("honest"), name);
+        string memory input = inputOf(json, 10, "honest");
         return (
             word(json, input, ".domain"),
             stateAt(json, string.concat(input, ".state")),
@@ -200,5 +198,41 @@ contract Esp1Test is Vectors {
         bytes memory answer = assertVerdict(json, index, address(_verifier), data);
         if (!has(json, caseAt(index), ".expect")) return;
         vm.assertEq(abi.decode(answer, (uint64)), number64(json, caseAt(index), ".expect.epoch"), "epoch");
+    }
+}
+
+/// What an update costs as a transaction of its own, by how deep the source's state is. Written to snapshots/gas.json.
+contract Esp1GasTest is Vectors, Network {
+    /// A devnet: 5 accounts, 4 slots.
+    function test_update_staysBelow200000_smallState() public {
+        _update("update_esp1_3_of_4_small_state", 11, "honest_first", 200_000);
+    }
+
+    /// Ethereum's main network: 8 full branches above an account, 2 above the slot.
+    function test_update_staysBelow300000_largeState() public {
+        _update("update_esp1_3_of_4_large_state", 12, "honest_first_large", 300_000);
+    }
+
+    function _update(string memory key, uint256 index, string memory name, uint256 goal) private {
+        string memory json = load("esp1");
+        bytes memory genesis = vm.parseJsonBytes(json, string.concat(inputOf(json, 0, "initialise_honest"), ".genesis"));
+        string memory input = inputOf(json, index, name);
+        bytes32 source = word(json, input, ".domain");
+        bytes memory proof = vm.parseJsonBytes(json, string.concat(input, ".proof"));
+        lightClient.create(source, new StateProofVerifier(verifier), genesis, 3600, 30);
+        lightClient.update(source, proof);
+        uint256 gas = vm.lastCallGas().gasTotalUsed;
+        uint256 tokens = 0;
+        bytes memory data = abi.encodeCall(lightClient.update, (source, proof));
+        for (uint256 i = 0; i < data.length; ++i) {
+            tokens += data[i] == 0 ? 1 : 4;
+        }
+        emit log_named_uint("bytes of the proof", proof.length);
+        emit log_named_uint("calldata gas", 4 * tokens);
+        // From Prague on (EIP-7623) so much is due for the calldata alone when it is more than the rest.
+        emit log_named_uint("calldata floor", 21_000 + 10 * tokens);
+        emit log_named_uint(key, gas);
+        vm.snapshotValue("gas", key, gas);
+        vm.assertLe(gas, goal, key);
     }
 }

@@ -42,6 +42,13 @@ abstract contract Vectors is Test {
         return string.concat(".cases[", vm.toString(index), "]");
     }
 
+    /// The input of a case that a test takes as its honest object.
+    function inputOf(string memory json, uint256 index, string memory name) internal pure returns (string memory) {
+        string memory found = vm.parseJsonString(json, string.concat(caseAt(index), ".name"));
+        vm.assertTrue(keccak256(bytes(found)) == keccak256(bytes(name)), found);
+        return string.concat(caseAt(index), ".input");
+    }
+
     function has(string memory json, string memory path, string memory key) internal view returns (bool) {
         return vm.keyExistsJson(json, string.concat(path, key));
     }
