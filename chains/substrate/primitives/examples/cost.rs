@@ -4,14 +4,16 @@
 
 use poft_primitives::{
     committee::CommitteeVerifier,
+    esp1::{OutboxProof, StateProofVerifier, COMMITMENT_SLOT},
     keccak,
     log::{leaf_hash, node_hash},
     receive::{check_packet, Expectation},
     statements::{Signed, Vote},
     testing::{committee_proof, keys, root, Key, Source},
-    verifier::{FinalityVerifier, Limits},
+    verifier::{FinalityVerifier, Limits, TrustState},
     H256,
 };
+use serde_json::Value;
 use std::{
     hint::black_box,
     time::{Duration, Instant},
@@ -33,6 +35,26 @@ fn measure<R>(name: &str, mut run: impl FnMut() -> R) -> u64 {
     medians.sort_unstable();
     println!("{name}: {} ns", medians[7]);
     medians[7]
+}
+
+/// An ESP1 proof of the shared vectors, its client's state and its source's domain.
+fn vector(name: &str) -> (H256, TrustState, Vec<u8>) {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../tests/vectors/esp1.json");
+    let text = std::fs::read_to_string(path).expect("the vectors");
+    let vectors: Value = serde_json::from_str(&text).expect("JSON");
+    let cases = vectors["cases"].as_array().expect("cases");
+    let input = &cases.iter().find(|case| case["name"] == name).expect("the case")["input"];
+    let bytes = |field: &Value| hex::decode(&field.as_str().expect("text")[2..]).expect("hex");
+    let state = TrustState {
+        epoch: 1,
+        height: 0,
+        timestamp: 1900,
+        outbox_size: 0,
+        outbox_root: H256::from_slice(&bytes(&input["state"]["outboxRoot"])),
+        authority: H256::from_slice(&bytes(&input["state"]["authority"])),
+        small_committee: false,
+    };
+    (H256::from_slice(&bytes(&input["domain"])), state, bytes(&input["proof"]))
 }
 
 fn main() {
@@ -66,6 +88,21 @@ fn main() {
         let one = one.encode().expect("bounded lists");
         measure(&format!("finality proof, refused for want of a quorum of {members}"), || {
             CommitteeVerifier.verify(&source.domain, &state, &one, &limits)
+        });
+    }
+    for name in ["honest_first", "honest_first_large"] {
+        let (domain, state, proof) = vector(name);
+        let verifier = StateProofVerifier(CommitteeVerifier);
+        let limits = Limits { now: 2000, max_drift: 30 };
+        assert!(verifier.verify(&domain, &state, &proof, &limits).is_ok());
+        measure(&format!("ESP1, 3 of 4, {name}, {} bytes", proof.len()), || {
+            verifier.verify(&domain, &state, &proof, &limits)
+        });
+        let decoded = OutboxProof::decode(&proof).expect("a proof");
+        let nodes = decoded.state.account.len() + decoded.state.storage.len();
+        let (_, finalised) = verifier.verify(&domain, &state, &proof, &limits).expect("a proof");
+        measure(&format!("the {nodes} nodes of its state proof alone"), || {
+            decoded.state.slot(&finalised.state_root, &decoded.outbox, &COMMITMENT_SLOT)
         });
     }
     let leaves: Vec<Vec<u8>> = source.packets.iter().map(|(packet, _)| packet.id().0.to_vec()).collect();
