@@ -20,13 +20,17 @@ import pytest
 from eth_account import Account
 
 from chains.evm import EvmChain, EvmDevnet, devnet, history, journal, sending
-from chains.evm.abi import stored_digest
+from chains.evm.abi import VERIFIERS, artifact, stored_digest, verifier_key
 from chains.evm.artifacts import source_digest
-from chains.evm.deploy import deploy
+from chains.evm.deploy import SENDER, deploy
 from chains.evm.rpc import Rpc, hex_bytes
 from chains.evm.sending import Payer
-from poft.chain import ChainSpec, free_port
+from poft.chain import Acknowledged, ChainSpec, free_port
+from poft.protocol.acknowledgement import Acknowledgement, Fate
 from poft.protocol.errors import ArtifactError, Code, ConfigError, Rejected, Unreachable
+from poft.protocol.hashing import ZERO32, keccak
+from poft.protocol.packet import PacketKind
+from poft.verification.schemes.esp1 import OutboxGenesis
 
 from .chain_kit import (
     ChainConformance,
@@ -103,6 +107,130 @@ def test_connect_refused_no_contracts(net: Net) -> None:
         EvmChain(replace(net.spec, deployment={**net.spec.deployment, "Outbox": "0x" + "12" * 20}))
     with pytest.raises(ConfigError, match="Federation"):
         EvmChain(replace(net.spec, deployment={"Outbox": net.spec.deployment["Outbox"]}))
+
+
+def test_deploy_places_a_verifier_of_every_scheme(net: Net) -> None:
+    rpc = Rpc(net.spec.rpc[0])
+    for verifier in VERIFIERS:
+        interface = artifact(verifier.contract)
+        answer = rpc.call(net.spec.deployment[verifier_key(verifier.scheme)], interface.call("scheme"))
+        assert interface.result("scheme", answer) == (verifier.scheme,)
+
+
+def test_inbox_and_registry_alone_may_send(net: Net) -> None:
+    rpc, authority = Rpc(net.spec.rpc[0]), artifact("Authority")
+    for name in ("Inbox", "CheckpointRegistry", "LightClient", "Federation", "Outbox", "Authority"):
+        call = authority.call("hasRole", SENDER, net.spec.deployment[name])
+        may, _ = authority.result("hasRole", rpc.call(net.spec.deployment["Authority"], call))
+        assert may == (name in ("Inbox", "CheckpointRegistry")), name
+
+
+# --- governance of a link --------------------------------------------------------------------------------------------
+
+
+def followed(chain: EvmChain, name: str) -> Source:
+    """A source that the chain follows, with one packet on its way."""
+    source = Source(name, chain.endpoint, chain.domain)
+    chain.create_client(source.domain, b"CMT1", source.genesis.encode(), 60, 3600)
+    chain.set_peer(source.peer)
+    source.export(1, source.genesis_checkpoint)
+    return source
+
+
+def test_client_is_frozen_and_recovered_under_another_scheme(net: Net, chain: EvmChain) -> None:
+    source = followed(chain, "changes its scheme")
+    outsider = net.as_stranger()
+    with refuses(Code.Unauthorised):
+        outsider.freeze_client(source.domain)
+    outsider.close()
+    chain.freeze_client(source.domain)
+    assert chain.client(source.domain).frozen
+    with refuses(Code.Frozen):
+        chain.deliver(source.domain, source.proof(0), 1, [source.delivery(0)])
+    with refuses(Code.Frozen):
+        chain.freeze_client(source.domain)
+    source.hand_over()
+    genesis = source.genesis.encode()
+    with refuses(Code.UnknownScheme):
+        chain.recover_client(source.domain, b"NONE", genesis)
+    with refuses(Code.UnknownScheme):
+        chain.create_client(label("new"), b"NONE", genesis, 60, 3600)
+    with refuses(Code.Uninitialised):
+        chain.recover_client(label("nobody"), b"CMT1", genesis)
+    with refuses(Code.Oversize):
+        chain.recover_client(source.domain, b"CMT1", bytes(65_537))
+    chain.recover_client(source.domain, b"ESP1", OutboxGenesis(label("outbox")[:20], genesis).encode())
+    status = chain.client(source.domain)
+    assert (status.scheme, status.frozen, status.generation, status.state.epoch) == (b"ESP1", False, 1, 2)
+    with refuses(Code.Malformed):
+        chain.deliver(source.domain, source.proof(0), 1, [source.delivery(0)])
+    source.hand_over()
+    chain.recover_client(source.domain, b"CMT1", source.genesis.encode())
+    chain.deliver(source.domain, source.proof(0), 1, [source.delivery(0)])
+    assert (chain.client(source.domain).scheme, chain.next_nonce(source.domain)) == (b"CMT1", 1)
+
+
+def test_halt_stops_one_source_until_lifted(net: Net, chain: EvmChain) -> None:
+    source, other = followed(chain, "halted"), followed(chain, "goes on")
+    outsider = net.as_stranger()
+    with refuses(Code.Unauthorised):
+        outsider.set_halted(source.domain, True)
+    outsider.close()
+    assert not chain.halted(source.domain)
+    chain.set_halted(source.domain, True)
+    assert (chain.halted(source.domain), chain.halted(other.domain)) == (True, False)
+    with refuses(Code.Halted):
+        chain.deliver(source.domain, source.proof(0), 1, [source.delivery(0)])
+    with refuses(Code.NothingToRetry):
+        chain.retry(*source.packets[0])
+    # What is believed of the source goes on, and so does every other link.
+    chain.update_client(source.domain, source.proof(0))
+    chain.deliver(other.domain, other.proof(0), 1, [other.delivery(0)])
+    chain.set_halted(source.domain, False)
+    chain.deliver(source.domain, None, 1, [source.delivery(0)])
+    assert (chain.next_nonce(source.domain), chain.next_nonce(other.domain)) == (1, 1)
+
+
+def test_acknowledgements_of_a_peer_are_kept(net: Net, chain: EvmChain) -> None:
+    source = followed(chain, "acknowledges")
+    chain.deliver(source.domain, source.proof(0), 1, [source.delivery(0)])
+    assert chain.outbox_size() == 0
+    peer_inbox = label("inbox of the peer")
+    for packet_id, fate, carrier in (("sent", Fate.FAILED, "first"), ("sent", Fate.APPLIED, "second")):
+        payload = Acknowledgement(label(carrier), ((label(packet_id), fate),)).encode()
+        packet = replace(
+            source.packets[0][0],
+            kind=PacketKind.ACKNOWLEDGEMENT,
+            nonce=len(source.packets),
+            sender=peer_inbox,
+            receiver=chain.inbox_endpoint,
+            payload_hash=keccak(payload),
+        )
+        source.packets.append((packet, payload))
+        source.leaves.append(packet.id)
+        source.height += 10
+    proof, packets = source.proof(1), [source.delivery(1), source.delivery(2)]
+    with refuses(Code.WrongReceiver):
+        chain.deliver(source.domain, proof, 3, packets)
+    outsider = net.as_stranger()
+    with refuses(Code.Unauthorised):
+        outsider.set_acknowledgements(source.domain, peer_inbox)
+    outsider.close()
+    chain.set_acknowledgements(source.domain, label("inbox of another"))
+    with refuses(Code.WrongSender):
+        chain.deliver(source.domain, proof, 3, packets)
+    chain.set_acknowledgements(source.domain, peer_inbox)
+    chain.deliver(source.domain, proof, 3, packets)
+    assert chain.acknowledgements(source.domain) == [
+        Acknowledged(label("sent"), Fate.FAILED, label("first")),
+        Acknowledged(label("sent"), Fate.APPLIED, label("second")),
+    ]
+    assert [outcome.dispatched for outcome in chain.outcomes(source.domain)] == [True] * 3
+    assert chain.outbox_size() == 0, "acknowledgements are not acknowledged"
+    with refuses(Code.ZeroValue):
+        chain.set_acknowledgements(ZERO32, peer_inbox)
+    with refuses(Code.WrongDomain):
+        chain.set_acknowledgements(chain.domain, peer_inbox)
 
 
 def test_start_refused_without_anvil(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

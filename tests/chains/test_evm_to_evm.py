@@ -7,9 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from eth_account import Account
 
 from chains.evm import EvmChain, EvmDevnet
+from poft.chain import Acknowledged, Peer
+from poft.protocol.acknowledgement import Fate
+from poft.protocol.domain import evm_endpoint
 from poft.protocol.errors import Code
+from poft.protocol.packet import PacketKind
 
 from .chain_kit import carry, committee, create_task, link, memberships, people, play_round, refuses
 
@@ -53,6 +58,40 @@ def test_checkpoints_cross_both_ways_and_become_parents(pair: tuple[EvmChain, Ev
     play_round(north, tasks[north.domain][0], members)
     with refuses(Code.CommitteeMismatch):
         carry(north, south, attestors[south.domain])
+
+
+def test_acknowledgements_travel_back(pair: tuple[EvmChain, EvmChain]) -> None:
+    """North's packets: one fails at first, one is taken. South tells north of both, and of the retry."""
+    north, south = pair
+    members = people()
+    attestors = {chain.domain: committee(chain.spec.name) for chain in pair}
+    north.admit([person.address for person in members])
+    north.set_members(memberships(north, members))
+    task, genesis = create_task(north, "north", export_every=1)
+    link(north, task, genesis, south, attestors[north.domain])
+    link(south, task, genesis, north, attestors[south.domain])
+    carrier = evm_endpoint(bytes.fromhex(Account.from_key(south.spec.key).address[2:]))
+    for chain, peer in ((north, south), (south, north)):
+        chain.set_acknowledgements(peer.domain, peer.inbox_endpoint)
+    south.set_peer(Peer(north.domain, north.federation(), task, task, north.endpoint))
+    play_round(north, task, members)
+    (failed,) = carry(north, south, attestors[north.domain])
+    assert not south.outcomes(north.domain)[0].dispatched
+    south.set_peer(Peer(north.domain, north.federation(), task, genesis.id, north.endpoint))
+    (entry,) = north.outbox_entries(0, 1)
+    south.retry(entry.packet, entry.payload)
+    play_round(north, task, members)
+    (taken,) = carry(north, south, attestors[north.domain])
+    assert [entry.packet.kind for entry in south.outbox_entries(0, 9)] == [PacketKind.ACKNOWLEDGEMENT] * 3
+    assert north.acknowledgements(south.domain) == []
+    carry(south, north, attestors[south.domain])
+    assert north.acknowledgements(south.domain) == [
+        Acknowledged(failed, Fate.FAILED, carrier),
+        Acknowledged(failed, Fate.APPLIED, carrier),
+        Acknowledged(taken, Fate.APPLIED, carrier),
+    ]
+    assert all(outcome.dispatched for outcome in north.outcomes(south.domain))
+    assert north.outbox_size() == 2, "nothing answers an acknowledgement"
 
 
 def test_connect_refused_urls_swapped(pair: tuple[EvmChain, EvmChain]) -> None:
