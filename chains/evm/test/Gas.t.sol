@@ -2,6 +2,9 @@
 pragma solidity 0.8.37;
 
 import {PacketProof} from "../contracts/Inbox.sol";
+import {Acknowledgements, Fate, PacketFate} from "../contracts/libraries/Acknowledgements.sol";
+import {Domains} from "../contracts/libraries/Domains.sol";
+import {Packet} from "../contracts/libraries/Packets.sol";
 import {FinalityStatement} from "../contracts/schemes/cmt1/CommitteeProof.sol";
 import {Link} from "./support/Link.sol";
 import {LogTwin} from "./support/LogTwin.sol";
@@ -10,6 +13,8 @@ import {Evidence} from "./support/Network.sol";
 /// What whole transactions cost: every call is a transaction of its own (`isolate`), so slots are cold and the
 /// intrinsic gas is in. Written to snapshots/gas.json; the goals are those of docs/protocol.md section 12.
 contract GasTest is Link {
+    bytes32 private constant PEER_INBOX = keccak256("poft/pallet/Bridge");
+
     function setUp() public override {
         super.setUp();
         sourceExports();
@@ -46,6 +51,44 @@ contract GasTest is Link {
         _record("update_and_delivery_1", 170_000, abi.encodeCall(inbox.deliver, (SOURCE, packed, 213, packets)));
     }
 
+    /// The same delivery on a link whose packets are acknowledged, in a log that has a few packets already.
+    function test_acknowledgedDelivery_staysBelow170000_eightNodes() public {
+        _acknowledge();
+        sourceSendsElsewhere(213 - leaves.length);
+        finalise(20);
+        PacketProof[] memory packets = batch(proven(101));
+        inbox.deliver(SOURCE, "", 213, packets);
+        _record(
+            "acknowledged_delivery_1_inclusion_8_nodes",
+            170_000,
+            abi.encodeCall(inbox.deliver, (SOURCE, "", 213, packets))
+        );
+    }
+
+    /// What the source's carrier pays to bring an acknowledgement of one packet home.
+    function test_acknowledgement_staysBelow125000_eightNodes() public {
+        _acknowledge();
+        sentHere = nextNonce();
+        PacketFate[] memory fates = new PacketFate[](1);
+        fates[0] = PacketFate(keccak256("sent"), Fate.Applied);
+        bytes memory payload = Acknowledgements.encode(PEER_INBOX, fates);
+        Packet memory packet = sentPackets[101];
+        packet.kind = 2;
+        packet.sender = PEER_INBOX;
+        packet.receiver = Domains.endpoint(address(inbox));
+        packet.payloadHash = keccak256(payload);
+        uint256 index = sourceSends(packet, payload);
+        sourceSendsElsewhere(213 - leaves.length);
+        finalise(20);
+        PacketProof[] memory packets = batch(proven(index));
+        vm.assertEq(packets[0].proof.length, 8, "nodes");
+        inbox.deliver(SOURCE, "", 213, packets);
+        _record(
+            "acknowledgement_of_1_inclusion_8_nodes", 125_000, abi.encodeCall(inbox.deliver, (SOURCE, "", 213, packets))
+        );
+        vm.assertEq(nextNonce(), 2, "taken");
+    }
+
     function test_update_staysBelow181000_twentyOneOfThirtyOne() public {
         _updateOf("update_21_of_31_consistency_9_nodes", 31, 21, 181_000);
     }
@@ -77,6 +120,14 @@ contract GasTest is Link {
             6_200_000,
             abi.encodeCall(lightClient.create, (source, verifier, genesis, MAX_AGE, MAX_DRIFT))
         );
+    }
+
+    function _acknowledge() private {
+        authority.grantRole(authority.SENDER(), address(this), 0);
+        inbox.setAcknowledgements(SOURCE, PEER_INBOX);
+        for (uint256 i = 0; i < 4; ++i) {
+            outbox.send(1, SOURCE, PEER_SENDER, 0, "an earlier packet");
+        }
     }
 
     function _updateOf(string memory key, uint256 members, uint256 signers, uint256 goal) private {
