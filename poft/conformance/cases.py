@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from poft.conformance.questions import TAKEN, Question, Result, Verdict
+from poft.conformance.questions import TAKEN, Question, Result, Verdict, shown
 from poft.protocol.errors import Code
 
 ANY = frozenset(Code) - {Code.Ok}
@@ -43,7 +43,7 @@ class Case:
         refusals = "any refusal" if self.codes == ANY else " or ".join(names)
         if self.result is None:
             return refusals
-        return f"{TAKEN} with {self.result!r}" if self.honest else f"{refusals}, or no difference"
+        return f"{TAKEN}: {shown(self.result)}" if self.honest else f"{refusals}, or no difference"
 
     def holds(self, verdict: Verdict) -> bool:
         """Whether this verdict is right."""

@@ -89,8 +89,9 @@ class Scorecard:
 
     @property
     def findings(self) -> list[Finding]:
-        """Everything that went wrong."""
-        return [finding for tally in self.tallies for finding in tally.findings]
+        """Everything that went wrong, and first what was taken."""
+        found = [finding for tally in self.tallies for finding in tally.findings]
+        return sorted(found, key=lambda finding: not finding.accepted)
 
     @property
     def sound(self) -> bool:
@@ -168,17 +169,12 @@ def _ask(
     for at, (case, verdict) in enumerate(zip(cases, verdicts, strict=True)):
         right, due = case.holds(verdict), case.due
         if right and reference is not None and case.holds(reference[at]) and verdict != reference[at]:
-            right, due = False, f"what Python says: {reference[at].word}"
+            right, due = False, f"the same as in Python: {reference[at]}"
         tally.count(case.honest, right)
         if not right:
-            tally.findings.append(Finding(tally.where, case.name, due, said(verdict), case.taken(verdict)))
+            tally.findings.append(Finding(tally.where, case.name, due, str(verdict), case.taken(verdict)))
     card.tallies.append(tally)
     return verdicts
-
-
-def said(verdict: Verdict) -> str:
-    """A verdict in words."""
-    return verdict.word if verdict.result is None else f"{verdict.word} with {verdict.result!r}"
 
 
 def _on_ledger(
@@ -258,4 +254,4 @@ def _milliseconds(run: Callable[[], object]) -> float:
     return _MILLI * statistics.median(taken)
 
 
-__all__ = ["Finding", "Measurement", "Scorecard", "Tally", "check", "places", "said"]
+__all__ = ["Finding", "Measurement", "Scorecard", "Tally", "check", "places"]

@@ -69,6 +69,39 @@ class Verdict:
     word: str
     result: Result | None = None
 
+    def __str__(self) -> str:
+        return self.word if self.result is None else f"{self.word}: {shown(self.result)}"
+
+
+def shown(result: Result) -> str:
+    """A result in one line: hashes by their first bytes."""
+    match result:
+        case bytes():
+            return repr(result)
+        case int():
+            return f"epoch {result}"
+        case TrustState():
+            outbox = f"outbox {result.outbox_size} {_short(result.outbox_root)}"
+            small = ", small committee" if result.small_committee else ""
+            said = f"epoch {result.epoch} {_short(result.authority)}, height {result.height}, time {result.timestamp}"
+            return f"{said}, {outbox}{small}"
+        case (TrustState() as state, Finalised() as final):
+            block = f"block {_short(final.block_hash)}, state {_short(final.state_root)}"
+            apart = f", finalised at height {final.height} time {final.timestamp}, outbox {final.outbox_size}"
+            same = (final.height, final.timestamp, final.outbox_size) == (
+                state.height,
+                state.timestamp,
+                state.outbox_size,
+            )
+            dissent = f", dissent {final.dissent}" if final.dissent else ""
+            return f"{shown(state)}, {block}{'' if same else apart}{dissent}"
+        case _:
+            return f"{len(result)} signers: " + ", ".join(_short(one) for one in result if isinstance(one, bytes))
+
+
+def _short(data: bytes) -> str:
+    return "0x" + data[:4].hex()
+
 
 class Implementation(Protocol):
     """A scheme in one language."""
@@ -131,4 +164,5 @@ __all__ = [
     "SchemeOf",
     "Verdict",
     "Verify",
+    "shown",
 ]

@@ -1,7 +1,8 @@
 """The cases of a scheme as vectors (docs/vectors.md): what its implementations' own test suites replay.
 
 A case's `input` names the function in `call` and its arguments; `expect` is the result, `error` the code. Where a case
-allows several codes the file has the one that Python gives, because the languages have to name the same.
+allows several codes the file has the one that Python gives, because the languages have to name the same. Cases about
+size alone, of more than 8 KiB, are left to the kit: a file of vectors is read by people as well.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from poft.protocol.errors import ConfigError
 from poft.verification.api import TrustState
 
 _DEPTH = Depth(cuts=8, flips=32, garbage=4)
+_MAX_BYTES = 8192
 
 Json = str | bool | list["Json"] | dict[str, "Json"]
 
@@ -35,7 +37,7 @@ def document(subject: Subject, members: int = 4) -> str:
     Raises:
         ConfigError: the Python half gets a case wrong, so there is nothing to go by.
     """
-    cases = attacks(subject, members, _DEPTH)
+    cases = [case for case in attacks(subject, members, _DEPTH) if _length(case.question) <= _MAX_BYTES]
     verdicts = InPython(subject.verifier).answer([case.question for case in cases])
     entries: list[Json] = []
     for case, verdict in zip(cases, verdicts, strict=True):
@@ -51,6 +53,18 @@ def document(subject: Subject, members: int = 4) -> str:
             entry["error"] = verdict.word
         entries.append(entry)
     return json.dumps({"format": "poft-vectors/1", "cases": entries}, indent=1) + "\n"
+
+
+def _length(question: Question) -> int:
+    match question:
+        case SchemeOf():
+            return 0
+        case Initialise(genesis):
+            return len(genesis)
+        case Verify() | EpochOf():
+            return len(question.proof)
+        case CheckMisbehaviour():
+            return len(question.first) + len(question.second)
 
 
 def _input(question: Question) -> Json:
