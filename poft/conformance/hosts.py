@@ -8,15 +8,15 @@ story goes on with whatever the ledger says.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from poft.chain import Chain, ClientStatus, Peer, Receipt
-from poft.conformance.attacks import MAX_BYTES
+from poft.conformance.attacks import MAX_BYTES, spread
 from poft.conformance.cases import AUTHORITY, DECODING, SIGNATURE
 from poft.conformance.plugin import Subject
 from poft.conformance.questions import TAKEN
-from poft.conformance.source import Claim, HonestSource
+from poft.conformance.source import Claim, Forgery, HonestSource
 from poft.protocol.checkpoint import Checkpoint, CheckpointPayload, parents_hash
 from poft.protocol.errors import Code, PoftError
 from poft.protocol.hashing import ZERO32, keccak
@@ -26,6 +26,7 @@ from poft.verification.receive import PacketProof
 
 DRIFT = 60
 STALENESS = 3600
+_FORGERIES = 8
 _LAG = 30
 """Seconds that the source's clock is behind at first, so that its next blocks are not from the future."""
 
@@ -234,6 +235,8 @@ def _attempts(chain: Chain, stranger: Chain, subject: Subject, members: int, sou
     yield attack("an epoch ahead", updating(source.prove(early)), wrong)
     far = replace(second, timestamp=second.timestamp + STALENESS)
     yield attack("a time ahead", updating(source.prove(far)), Code.TimestampDrift)
+    for forgery in _some(source.forgeries(chain.client(domain).state, second)):
+        yield attack(f"scheme: {forgery.name}", updating(forgery.proof), forgery.codes)
     yield Attempt("an update alone", updating(source.prove(second)))
     yield Attempt("its packet alone", delivering(None, 2, 1))
 
@@ -282,6 +285,15 @@ def _attempts(chain: Chain, stranger: Chain, subject: Subject, members: int, sou
     followed.export()
     seventh = followed.claim(2)
     yield Attempt("an update with the next packet", delivering(following.prove(seventh), 3, 2))
+    yield attack("a freeze by a stranger", lambda: stranger.freeze_client(domain), Code.Unauthorised)
+    yield Attempt("a freeze by governance", lambda: chain.freeze_client(domain))
+    eighth = following.prove(followed.claim(3))
+    yield attack("an update of a client that governance froze", updating(eighth), Code.Frozen)
+
+
+def _some(forgeries: Sequence[Forgery]) -> Sequence[Forgery]:
+    """At most `_FORGERIES` of them, evenly: every one is a transaction, and each language has met them all."""
+    return [forgeries[at] for at in spread(len(forgeries), _FORGERIES)]
 
 
 def priced(chain: Chain, subject: Subject, members: int) -> Price:
