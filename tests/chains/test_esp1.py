@@ -1,4 +1,4 @@
-"""ESP1 between real chains: anvil's own `eth_getProof` convinces another chain.
+"""ESP1 between real chains: anvil's own `eth_getProof` convinces another EVM chain and a Substrate chain.
 
 An attacker here owns the whole committee. Under CMT1 it could announce an outbox that its chain does not have; under
 ESP1 it cannot, because the header that it signs names a state, and the state says what the outbox is.
@@ -13,6 +13,7 @@ import pytest
 
 from chains.evm import EvmChain, EvmDevnet
 from chains.evm.records import address
+from chains.substrate import SubstrateChain, SubstrateDevnet
 from poft.chain import Chain, ChainSpec, Devnet, Peer, free_port
 from poft.protocol.errors import Code
 from poft.protocol.finality import Finality, committee_hash, sign_finality
@@ -32,6 +33,7 @@ pytestmark = pytest.mark.devnet
 ESP1 = StateProofVerifier()
 KINDS: dict[str, tuple[Callable[[], Devnet], Callable[[ChainSpec], Chain]]] = {
     "evm": (EvmDevnet, EvmChain),
+    "substrate": (SubstrateDevnet, SubstrateChain),
 }
 
 
