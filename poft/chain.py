@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
 from poft.protocol.acknowledgement import Fate
 from poft.protocol.checkpoint import Checkpoint
@@ -25,6 +25,7 @@ from poft.protocol.packet import Packet
 from poft.protocol.statements import Membership, Signed, Update, Verdict, Vote
 from poft.verification.api import Finalised, TrustState
 from poft.verification.receive import PacketProof
+from poft.verification.state_proof import StateProof
 
 
 @dataclass(frozen=True, slots=True)
@@ -413,6 +414,24 @@ class DevnetStatus:
     pid: int
     rpc: str
     folder: str
+
+
+@runtime_checkable
+class StateSource(Protocol):
+    """A chain whose state proves what its outbox is (scheme ESP1): an EVM."""
+
+    @property
+    def outbox_address(self) -> bytes:
+        """The account of the outbox, 20 bytes."""
+        ...
+
+    def state_proof(self, height: int) -> StateProof:
+        """From the state root at a height to the outbox's commitment, as the connected node gives it.
+
+        Raises:
+            Refused: DevelopmentChain, EvidenceDisagrees.
+        """
+        ...
 
 
 class Devnet(Protocol):

@@ -15,9 +15,8 @@ from enum import Enum
 from statistics import median_high
 from threading import Lock
 
-from poft.chain import Chain, ClientStatus, Receipt
+from poft.chain import Chain, ClientStatus, Receipt, StateSource
 from poft.protocol.errors import Code, Refused, Rejected, Unreachable
-from poft.protocol.finality import committee_hash
 from poft.protocol.hashing import ZERO32
 from poft.protocol.merkle import Log as MerkleLog
 
@@ -26,8 +25,9 @@ from .collect import Attestors
 from .config import Committee
 from .log import Level, Log
 from .metrics import LinkMetrics
-from .plan import Collect, Delivery, Ends, Idle, LinkView, Watch, build_delivery, decide
+from .plan import Collect, Delivery, Ends, Idle, LinkView, Update, Watch, build_delivery, decide
 from .queue import Queue, Status
+from .schemes import Wrapping, wrapping
 from .service import Connection
 from .wire import Attestation
 
@@ -187,8 +187,9 @@ class Link:
                 source.inbox_endpoint,
                 destination.inbox_endpoint,
             )
-            delivery = build_delivery(ends, view, self._outbox.log, members, found)
-        return self._deliver(source, destination, view, delivery, found)
+            update = None if found is None else self._update(source, view.client, found)
+            delivery = build_delivery(ends, view, self._outbox.log, members, update)
+        return self._deliver(source, destination, view, delivery, update)
 
     def _look(self, source: Chain, destination: Chain) -> LinkView:
         client = destination.client(source.domain)
@@ -199,11 +200,20 @@ class Link:
         due = time.monotonic() - self._watched >= self._route.watch_seconds
         return LinkView(client, next_nonce, tuple(pending), self._batch, self._refresh, due, int(self._now()))
 
+    def _wrapping(self, client: ClientStatus) -> Wrapping:
+        return wrapping(client.scheme, self._route.source.chain())
+
+    def _update(self, source: Chain, client: ClientStatus, found: Certified) -> Update:
+        scheme = self._wrapping(client)
+        if scheme.stateful and isinstance(source, StateSource):
+            return Update(found, scheme, source.state_proof(found.statement.height))
+        return Update(found, scheme)
+
     def _members(self, client: ClientStatus) -> tuple[bytes, ...]:
-        state = client.state
+        state, scheme = client.state, self._wrapping(client)
         for committee in self._route.committees:
             members = committee.addresses()
-            if committee.epoch == state.epoch and committee_hash(state.epoch, members) == state.authority:
+            if committee.epoch == state.epoch and scheme.authority(state.epoch, members) == state.authority:
                 return members
         learnt = self._queue.committee(state.authority)
         if learnt is None:
@@ -243,7 +253,7 @@ class Link:
         domain, state = self._route.source.spec.domain, client.state
         every = list(all_certified(domain, state.epoch, members, pages))
         if (pair := contradiction(every)) is not None:
-            self._accuse(destination, members, pair)
+            self._accuse(destination, client, members, pair)
         if any(opposes(state, one.statement) for one in every):
             self._search(client, destination)
         return list(certified(domain, state, members, pages))
@@ -276,19 +286,22 @@ class Link:
             if self._carried is not None and self._carried.statement.epoch == epoch:
                 found.setdefault(self._carried.statement, self._carried)
             if (pair := contradiction(list(found.values()))) is not None:
-                self._accuse(destination, members, pair)
+                self._accuse(destination, client, members, pair)
         self._log("doubt without evidence", Level.ALARM, link=self._route.name, height=state.height)
 
-    def _accuse(self, destination: Chain, members: tuple[bytes, ...], pair: tuple[Certified, Certified]) -> None:
+    def _accuse(
+        self, destination: Chain, client: ClientStatus, members: tuple[bytes, ...], pair: tuple[Certified, Certified]
+    ) -> None:
         """Freezes the client: a committee that says two things must convince nobody."""
-        first, second = (half.proof(members, ()) for half in pair)
+        scheme = self._wrapping(client)
+        first, second = (Update(half, scheme).proof(members, ()) for half in pair)
         with self._route.paying:
             receipt = destination.submit_misbehaviour(self._route.source.spec.domain, first, second)
         self._log("committee contradicts itself; client frozen", Level.ALARM, transaction=receipt.transaction)
         raise Refused(Code.Frozen, "client", f"contradiction at height {pair[0].statement.height}")
 
     def _deliver(
-        self, source: Chain, destination: Chain, view: LinkView, delivery: Delivery, found: Certified | None
+        self, source: Chain, destination: Chain, view: LinkView, delivery: Delivery, update: Update | None
     ) -> Step:
         for entry in delivery.batch:
             self._queue.mark(source.domain, entry.index, Status.SENT, "")
@@ -297,15 +310,16 @@ class Link:
                 receipt = _carry(source, destination, delivery)
         except Rejected as rejected:
             return self._rejected(source, destination, view, delivery, rejected)
-        self._carried = found or self._carried
+        self._carried = update.found if update is not None else self._carried
         for entry in delivery.batch:
             self._queue.mark(source.domain, entry.index, Status.DELIVERED, receipt.transaction)
-        self._delivered(delivery, found, receipt)
+        self._delivered(delivery, update, receipt)
         return Step.DELIVERED
 
-    def _delivered(self, delivery: Delivery, found: Certified | None, receipt: Receipt) -> None:
-        if found is not None and found.statement.next_committee != ZERO32:
-            self._queue.learn(found.statement.next_committee, found.next_members)
+    def _delivered(self, delivery: Delivery, update: Update | None, receipt: Receipt) -> None:
+        if update is not None and update.found.statement.next_committee != ZERO32:
+            following = update.found.next_members
+            self._queue.learn(update.wrapping.authority(update.found.statement.epoch + 1, following), following)
         self._refresh, self._batch = False, self._route.max_batch
         self._metrics.delivered.inc(len(delivery.batch))
         self._metrics.cost.inc(receipt.cost)
@@ -315,7 +329,7 @@ class Link:
             link=self._route.name,
             packets=len(delivery.batch),
             nonce=delivery.batch[0].packet.nonce if delivery.batch else -1,
-            update=found.statement.height if found is not None else 0,
+            update=update.found.statement.height if update is not None else 0,
             cost=receipt.cost,
             bytes=receipt.sent_bytes,
             transaction=receipt.transaction,

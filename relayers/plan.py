@@ -15,9 +15,10 @@ from poft.protocol.errors import Code, Refused
 from poft.protocol.merkle import Log
 from poft.verification.api import Limits, TrustState
 from poft.verification.receive import Expectation, PacketProof, check_packet
-from poft.verification.schemes.cmt1 import CommitteeVerifier
+from poft.verification.state_proof import StateProof
 
 from .certify import Certified
+from .schemes import NO_STATE, Wrapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,20 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
+class Update:
+    """What convinces the client: a certified statement, the scheme around it, and the source's state for ESP1."""
+
+    found: Certified
+    wrapping: Wrapping
+    state: StateProof = NO_STATE
+
+    def proof(self, members: Sequence[bytes], consistency: Sequence[bytes]) -> bytes:
+        """The proof that the destination takes."""
+        certified = self.found.proof(members, consistency)
+        return self.wrapping.wrap(self.found.statement.epoch, members, certified, self.state)
+
+
+@dataclass(frozen=True, slots=True)
 class Ends:
     """Who sends and who receives on a link: checkpoints between applications, acknowledgements between inboxes."""
 
@@ -121,7 +136,7 @@ def build_delivery(
     view: LinkView,
     log: Log,
     members: Sequence[bytes],
-    found: Certified | None,
+    update: Update | None,
 ) -> Delivery:
     """Proofs for the next batch; `log` is the source's outbox.
 
@@ -130,8 +145,8 @@ def build_delivery(
     """
     state = view.client.state
     proof = None
-    if found is not None:
-        proof, state = _prove(ends.source, state, members, found, log)
+    if update is not None:
+        proof, state = _prove(ends.source, state, members, update, log)
     batch = batch_within(view, state.outbox_size)
     packets = tuple(
         PacketProof(entry.packet, entry.payload, entry.index, tuple(log.inclusion_path(entry.index, state.outbox_size)))
@@ -156,12 +171,12 @@ def build_delivery(
 
 
 def _prove(
-    source: bytes, state: TrustState, members: Sequence[bytes], found: Certified, log: Log
+    source: bytes, state: TrustState, members: Sequence[bytes], update: Update, log: Log
 ) -> tuple[bytes, TrustState]:
-    said = found.statement
-    proof = found.proof(members, log.consistency_path(state.outbox_size, said.outbox_size))
+    said = update.found.statement
+    proof = update.proof(members, log.consistency_path(state.outbox_size, said.outbox_size))
     # The destination judges drift by its own clock; this machine's clock has no say.
-    after, _ = CommitteeVerifier().verify(source, state, proof, Limits(said.timestamp, 0))
+    after, _ = update.wrapping.verifier.verify(source, state, proof, Limits(said.timestamp, 0))
     return proof, after
 
 

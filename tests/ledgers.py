@@ -16,9 +16,10 @@ from poft.protocol.hashing import ZERO32, keccak
 from poft.protocol.merkle import log_root
 from poft.protocol.packet import Packet
 from poft.protocol.signatures import key_address
-from poft.verification.api import Finalised, Limits
+from poft.verification.api import Finalised, FinalityVerifier, Limits
 from poft.verification.receive import Expectation, PacketProof, check_packet
-from poft.verification.schemes.cmt1 import CommitteeGenesis, CommitteeProof, CommitteeVerifier
+from poft.verification.schemes.cmt1 import CommitteeGenesis, CommitteeVerifier
+from poft.verification.schemes.esp1 import StateProofVerifier
 from relayers.wire import Attestation
 
 SOURCE = evm_domain(keccak(b"source"), 1)
@@ -28,6 +29,7 @@ SOURCE_INBOX, INBOX = keccak(b"source's inbox"), keccak(b"destination's inbox")
 KEYS = sorted((keccak(f"attestor {i}".encode()) for i in range(4)), key=key_address)
 MEMBERS = tuple(key_address(key) for key in KEYS)
 OTHER_KEYS = sorted((keccak(f"next attestor {i}".encode()) for i in range(4)), key=key_address)
+SCHEMES: dict[bytes, FinalityVerifier] = {b"CMT1": CommitteeVerifier(), b"ESP1": StateProofVerifier()}
 OTHER_MEMBERS = tuple(key_address(key) for key in OTHER_KEYS)
 
 
@@ -138,11 +140,20 @@ class Destination:
         assert source_domain == SOURCE
         return len(self.received)
 
+    @property
+    def verifier(self) -> FinalityVerifier:
+        return SCHEMES[self.status.scheme]
+
     def update_client(self, source_domain: bytes, proof: bytes) -> Receipt:
-        return self.deliver(source_domain, proof, CommitteeProof.decode(proof).statement.outbox_size, [])
+        return self._receive(source_domain, proof, None, [])
 
     def deliver(
         self, source_domain: bytes, proof: bytes | None, outbox_size: int, packets: Sequence[PacketProof]
+    ) -> Receipt:
+        return self._receive(source_domain, proof, outbox_size, packets)
+
+    def _receive(
+        self, source_domain: bytes, proof: bytes | None, outbox_size: int | None, packets: Sequence[PacketProof]
     ) -> Receipt:
         if self.refusals:
             raise self.refusals.pop(0)
@@ -151,8 +162,8 @@ class Destination:
             if self.status.frozen:
                 raise Refused(Code.Frozen, "client")
             if proof is not None:
-                state, _ = CommitteeVerifier().verify(source_domain, state, proof, Limits(2**40, 0))
-            if outbox_size != state.outbox_size:
+                state, _ = self.verifier.verify(source_domain, state, proof, Limits(2**40, 0))
+            if outbox_size not in (None, state.outbox_size):
                 raise Refused(Code.UnknownOutbox, "outboxSize")
             for delivered in packets:
                 check_packet(
@@ -163,7 +174,7 @@ class Destination:
                         (RECEIVER,),
                         len(received),
                         1,
-                        outbox_size,
+                        state.outbox_size,
                         state.outbox_root,
                         INBOX,
                         SOURCE_INBOX,
@@ -178,7 +189,7 @@ class Destination:
         return Receipt(f"0x{len(self.transactions):064x}", len(self.transactions), 21000, 500)
 
     def submit_misbehaviour(self, source_domain: bytes, first: bytes, second: bytes) -> Receipt:
-        signers = CommitteeVerifier().check_misbehaviour(source_domain, self.status.state, first, second)
+        signers = self.verifier.check_misbehaviour(source_domain, self.status.state, first, second)
         self.accused = len(signers)
         self.status = replace(self.status, frozen=True)
         return Receipt("0x0", 0, 0, 0)

@@ -112,17 +112,14 @@ class EvmChain:
                 _require_domain(endpoint, self._spec)
             if height > (final := _final_height(endpoint, self._spec)):
                 raise Refused(Code.NotFinal, "height", f"{height}, {endpoint.url} has {final} as its newest final one")
-        return agreed_evidence(self._endpoints, address(self._spec.deployment["Outbox"]), height)
+        return agreed_evidence(self._endpoints, self.outbox_address, height)
+
+    @property
+    def outbox_address(self) -> bytes:
+        return address(self._spec.deployment["Outbox"])
 
     def state_proof(self, height: int) -> StateProof:
-        """That the outbox's commitment at a height lies in the state, for clients of scheme ESP1.
-
-        Taken as the first endpoint gives it: whoever carries it verifies it as the destination will.
-
-        Raises:
-            Refused: DevelopmentChain, EvidenceDisagrees.
-        """
-        return read_state_proof(commitment_proof(self._rpc, address(self._spec.deployment["Outbox"]), height))
+        return read_state_proof(commitment_proof(self._rpc, self.outbox_address, height))
 
     def outbox_heights(self, first: int, last: int) -> list[int]:
         return sorted({log.height for log in self._history.between("Outbox", "PacketSent", first, last)})
