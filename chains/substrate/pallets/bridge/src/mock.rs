@@ -2,9 +2,11 @@
 
 use crate::{self as bridge, ports::PacketReceiver};
 use poft_primitives::{
+    and1::AgreementVerifier,
     committee::CommitteeVerifier,
     domain::pallet_endpoint,
     packet::Packet,
+    testing::Renamed,
     verifier::{Finalised, FinalityVerifier, Limits, Schemes, TrustState, Work},
     Code, H160, H256,
 };
@@ -75,11 +77,15 @@ impl FinalityVerifier for Dissenting {
     }
 }
 
-pub struct TwoSchemes;
+/// What lists of schemes may name here.
+const SINGLE: &[&dyn FinalityVerifier] = &[&CommitteeVerifier, &Renamed(*b"CMT2")];
+const AGREEMENT: AgreementVerifier = AgreementVerifier::over(SINGLE);
 
-impl Schemes for TwoSchemes {
+pub struct ThreeSchemes;
+
+impl Schemes for ThreeSchemes {
     fn all() -> &'static [&'static dyn FinalityVerifier] {
-        &[&CommitteeVerifier, &Dissenting]
+        &[&CommitteeVerifier, &Dissenting, &AGREEMENT]
     }
 }
 
@@ -93,7 +99,7 @@ impl Convert<u64, H256> for Carrier {
 
 impl bridge::Config for Test {
     type Governance = EnsureRoot<u64>;
-    type Schemes = TwoSchemes;
+    type Schemes = ThreeSchemes;
     type Time = Timestamp;
     type Receiver = Application;
     type Carrier = Carrier;

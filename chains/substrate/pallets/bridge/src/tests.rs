@@ -6,6 +6,7 @@ mod invariants;
 
 use crate::{mock::*, ports::Bridge as _, ports::PacketReceiver, types::Outcome, *};
 use poft_primitives::{
+    and1::{AgreementGenesis, AgreementProof, SchemeGenesis, SchemeProof, SchemeTrust},
     committee::{CommitteeGenesis, CommitteeProof, CommitteeVerifier},
     domain::substrate_domain,
     finality::{committee_hash, Finality},
@@ -359,6 +360,76 @@ fn a_proof_is_charged_as_the_dearest_scheme_and_paid_as_its_own() {
 }
 
 // --- inbox ---
+
+/// Two committees that follow one source; the second is in shadow.
+fn observed(epoch: u64, source: &mut Source, observer: &mut Source) -> Vec<u8> {
+    (source.epoch, observer.epoch) = (epoch, epoch);
+    let (first, second) = (trust(source), trust(observer));
+    let schemes = vec![
+        SchemeGenesis { scheme: CMT1, shadow: false, genesis: &first },
+        SchemeGenesis { scheme: *b"CMT2", shadow: true, genesis: &second },
+    ];
+    AgreementGenesis { epoch, schemes }.encode().expect("two committees are short")
+}
+
+fn agreement(epoch: u64, parts: [(&Source, &[u8]); 2]) -> Vec<u8> {
+    let schemes = parts.into_iter().enumerate().map(|(place, (source, proof))| SchemeProof {
+        trust: SchemeTrust {
+            scheme: if place == 0 { CMT1 } else { *b"CMT2" },
+            shadow: place == 1,
+            epoch: source.epoch,
+            authority: committee_hash(source.epoch, &addresses(&source.committee)),
+            small_committee: false,
+        },
+        proof,
+    });
+    AgreementProof { epoch, schemes: schemes.collect() }.encode().expect("two proofs are short")
+}
+
+#[test]
+fn a_scheme_in_shadow_is_reported_and_decides_nothing() {
+    run(|| {
+        let (mut source, mut observer) = (Source::new("source", 4, NOW - 5), Source::new("source", 4, NOW - 5));
+        observer.committee = keys("observer", 4);
+        let (and1, domain) = (*b"AND1", source.domain);
+        let genesis = observed(1, &mut source, &mut observer);
+        assert_ok!(Bridge::create_client(root(), domain, and1, genesis.clone(), DRIFT, STALENESS));
+        let update = |proof: Vec<u8>| Bridge::update_client(signed(), domain, proof);
+        let dissent = || match System::events().pop().map(|record| record.event) {
+            Some(RuntimeEvent::Bridge(Event::ClientUpdated { finalised, .. })) => finalised.dissent,
+            other => panic!("{other:?}"),
+        };
+        let (decides, heard) = (packed(&source.finality(0)), packed(&observer.finality(0)));
+        let both = agreement(1, [(&source, &decides), (&observer, &heard)]);
+        assert_noop!(update(agreement(1, [(&source, &[]), (&observer, &heard)])), refused(Code::Malformed));
+        assert_noop!(update(decides.clone()), refused(Code::Malformed));
+        assert_ok!(update(both.clone()));
+        assert_eq!(dissent(), 0);
+        let decides = packed(&source.finality(0));
+        assert_ok!(update(agreement(1, [(&source, &decides), (&observer, b"spoiled")])));
+        assert_eq!(dissent(), 0b10);
+        // Its signers may contradict each other: that is nobody's affair yet.
+        let said = observer.statement();
+        let fork = Finality { block_hash: keccak(b"fork"), ..said.clone() };
+        let [one, other] = [said, fork].map(|said| packed(&observer.prove(said, 0)));
+        let half = |proof: &[u8]| agreement(1, [(&source, &[]), (&observer, proof)]);
+        let submit = Bridge::submit_misbehaviour(signed(), domain, half(&one), half(&other));
+        assert_eq!(submit, Err(refused(Code::NotMisbehaviour).into()));
+        // A recovery puts both into an epoch of which neither has signed anything.
+        assert_noop!(Bridge::recover_client(root(), domain, and1, genesis), refused(Code::WrongEpoch));
+        let later = observed(2, &mut source, &mut observer);
+        assert_ok!(Bridge::recover_client(root(), domain, and1, later));
+        assert_noop!(update(both), refused(Code::CommitteeMismatch));
+        let (decides, heard) = (packed(&source.finality(0)), packed(&observer.finality(0)));
+        assert_ok!(update(agreement(2, [(&source, &decides), (&observer, &heard)])));
+        // A weight covers every scheme that is asked.
+        let alone = crate::Call::<Test>::update_client { source_domain: domain, proof: decides.clone() };
+        let together = agreement(2, [(&source, &decides), (&observer, &heard)]);
+        let together = crate::Call::<Test>::update_client { source_domain: domain, proof: together };
+        let time = |call: &crate::Call<Test>| call.get_dispatch_info().call_weight.ref_time();
+        assert!(time(&together) > time(&alone) + (time(&alone) / 2));
+    });
+}
 
 #[test]
 fn deliver_takes_an_update_and_its_packets_in_one_call() {
