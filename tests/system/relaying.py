@@ -1,4 +1,4 @@
-"""Two linked devnets with attestors and relayers as processes, for tests of what runs between chains.
+"""Linked devnets with attestors and relayers as processes, for tests of what runs between chains.
 
 Everything is real: contracts or pallets, services started as `poft attest` and `poft relay`, keys in files. A round of
 a tiny federation exports one checkpoint.
@@ -54,16 +54,15 @@ class Network:
 
 
 @dataclass
-class Pair:
-    """Two networks and the relayers between them."""
+class Mesh:
+    """Networks and the relayers between them."""
 
-    left: Network
-    right: Network
+    networks: dict[str, Network]
     relayers: list[Service]
 
     @property
     def services(self) -> list[Service]:
-        return [*self.left.services, *self.right.services, *self.relayers]
+        return [service for network in self.networks.values() for service in network.services] + self.relayers
 
     def stop(self) -> None:
         for service in self.services:
@@ -79,12 +78,30 @@ class Pair:
     def assert_delivered_once(self, source: Network, destination: Network) -> None:
         """Every checkpoint that the source ever exported arrived, in order, once, and was taken."""
         ids = source.exported
-        wait_for(lambda: len(destination.imported()) >= len(ids), f"{len(ids)} imports on {destination.name}")
-        assert destination.imported() == list(ids)
+        wait_for(lambda: len(_from(source, destination)) >= len(ids), f"{len(ids)} imports on {destination.name}")
+        assert _from(source, destination) == list(ids)
         outcomes = self.outcomes(source, destination)
-        assert [outcome.nonce for outcome in outcomes] == list(range(len(ids)))
+        assert [outcome.nonce for outcome in outcomes] == list(range(len(outcomes)))
         assert all(outcome.dispatched and not outcome.failure for outcome in outcomes)
-        assert destination.chain.next_nonce(source.chain.domain) == len(ids)
+
+
+@dataclass
+class Pair(Mesh):
+    """Two networks, linked both ways."""
+
+    @property
+    def left(self) -> Network:
+        return self.networks["left"]
+
+    @property
+    def right(self) -> Network:
+        return self.networks["right"]
+
+
+def _from(source: Network, destination: Network) -> list[bytes]:
+    """Ids of the checkpoints of a source that were accepted, in order."""
+    records = destination.chain.imports()
+    return [record.checkpoint.id for record in records if record.source_domain == source.chain.domain]
 
 
 def wait_for(condition: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
@@ -97,31 +114,40 @@ def wait_for(condition: Callable[[], bool], what: str, seconds: float = PATIENCE
 
 @contextmanager
 def linked_pair(folder: Path, kinds: tuple[str, str]) -> Iterator[Pair]:
+    """Two networks that follow each other; none of their services runs yet."""
+    links = [("left", "right"), ("right", "left")]
+    with linked(folder, dict(zip(("left", "right"), kinds, strict=True)), links) as mesh:
+        yield Pair(mesh.networks, mesh.relayers)
+
+
+@contextmanager
+def linked(folder: Path, kinds: dict[str, str], links: list[tuple[str, str]]) -> Iterator[Mesh]:
     """Devnets, federations, clients, peers and routes, and the files of all services; none of those runs yet."""
-    names = ("left", "right")
     started: list[tuple[str, Path]] = []
     try:
-        networks = []
-        for name, kind in zip(names, kinds, strict=True):
+        networks = {}
+        for name, kind in kinds.items():
             home = folder / name
             started.append((kind, home))
             spec = devnet(kind).start(home, name, 0, [relayer_account(kind, i) for i in range(RELAYERS)])
-            networks.append(_network(folder, name, spec))
-        left, right = networks
-        for here, there in ((left, right), (right, left)):
-            _link(here, there)
+            networks[name] = _network(folder, name, spec)
+        for source, destination in links:
+            _follow(networks[source], networks[destination])
+        for name, network in networks.items():
+            ends = [networks[b].chain for a, b in links if a == name]
+            network.chain.set_routes(network.task, [(end.domain, end.endpoint) for end in ends])
         relayers = prepare_relayers(
             folder,
-            {network.name: network.spec for network in networks},
-            {network.name: network.attestors for network in networks},
-            [[("left", "right"), ("right", "left")]] * RELAYERS,
+            {network.name: network.spec for network in networks.values()},
+            {network.name: network.attestors for network in networks.values()},
+            [links] * RELAYERS,
         )
-        pair = Pair(left, right, relayers)
+        mesh = Mesh(networks, relayers)
         try:
-            yield pair
+            yield mesh
         finally:
-            pair.stop()
-            for network in networks:
+            mesh.stop()
+            for network in networks.values():
                 network.chain.close()
     finally:
         for kind, home in started:
@@ -139,13 +165,14 @@ def _network(folder: Path, name: str, spec: ChainSpec) -> Network:
     return Network(name, folder, spec, chain, members, task, genesis, attestors, services)
 
 
-def _link(here: Network, there: Network) -> None:
-    members = tuple(attestor.address for attestor in there.attestors)
-    here.chain.create_client(there.chain.domain, b"CMT1", CommitteeGenesis(1, members).encode(), 43_200, 86_400)
-    here.chain.set_peer(
-        Peer(there.chain.domain, there.chain.federation(), there.task, there.genesis.id, there.chain.endpoint)
+def _follow(source: Network, destination: Network) -> None:
+    """The destination trusts the source's attestors, and takes its checkpoints."""
+    members = tuple(attestor.address for attestor in source.attestors)
+    genesis = CommitteeGenesis(1, members).encode()
+    destination.chain.create_client(source.chain.domain, b"CMT1", genesis, 43_200, 86_400)
+    destination.chain.set_peer(
+        Peer(source.chain.domain, source.chain.federation(), source.task, source.genesis.id, source.chain.endpoint)
     )
-    here.chain.set_routes(here.task, [(there.chain.domain, there.chain.endpoint)])
 
 
 def kill(service: Service, folder: Path) -> None:
@@ -170,4 +197,4 @@ def page(service: Service, after: int = 0) -> list[dict[str, str]]:
     return statements
 
 
-__all__ = ["Network", "Pair", "answers", "kill", "linked_pair", "page", "start_all", "wait_for"]
+__all__ = ["Mesh", "Network", "Pair", "answers", "kill", "linked", "linked_pair", "page", "start_all", "wait_for"]
