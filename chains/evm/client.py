@@ -8,6 +8,7 @@ Ordinary reads and transactions use the first endpoint of the spec; evidence ask
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import cast
 
 from poft.chain import (
@@ -27,7 +28,7 @@ from poft.chain import (
 )
 from poft.protocol.checkpoint import Checkpoint
 from poft.protocol.domain import evm_endpoint
-from poft.protocol.errors import Code, ConfigError, Refused, Rejected
+from poft.protocol.errors import Code, ConfigError, Refused, Rejected, Unreachable
 from poft.protocol.packet import Packet
 from poft.protocol.statements import Membership, Signed, Update, Verdict, Vote
 from poft.verification.api import Finalised, TrustState
@@ -35,6 +36,7 @@ from poft.verification.receive import PacketProof
 from poft.verification.state_proof import StateProof
 
 from .abi import CONTRACTS, VERIFIERS, artifact, verifier_key
+from .clique import SIGNERS, read_signers, safe_height
 from .deploy import FIRST_BLOCK, chain_domain
 from .evidence import agreed_evidence, commitment_proof, read_state_proof
 from .history import History, ledger_bytes
@@ -47,7 +49,7 @@ from .records import (
     signed_tuples,
     typed,
 )
-from .rpc import NodeError, Rpc, quantity
+from .rpc import NodeError, Object, Rpc, quantity
 from .sending import Payer, fee_bound
 
 FINALIZED = -1
@@ -361,6 +363,8 @@ def _require_domain(endpoint: Rpc, spec: ChainSpec) -> None:
 
 
 def _final_height(endpoint: Rpc, spec: ChainSpec) -> int:
+    if (signers := spec.deployment.get(SIGNERS)) is not None:
+        return safe_height(endpoint.number("eth_blockNumber"), partial(_header, endpoint), read_signers(signers))
     if spec.confirmations != FINALIZED:
         return max(endpoint.number("eth_blockNumber") - spec.confirmations, 0)
     try:
@@ -370,3 +374,10 @@ def _final_height(endpoint: Rpc, spec: ChainSpec) -> int:
             f"{endpoint.url} knows no finalized block: {error}", "Set a number of confirmations"
         ) from error
     return quantity(block.get("number")) if block is not None else 0
+
+
+def _header(endpoint: Rpc, height: int) -> Object:
+    header = endpoint.record("eth_getBlockByNumber", hex(height), False)
+    if header is None:
+        raise Unreachable(f"{endpoint.url} has no block {height} below its head")
+    return header

@@ -50,7 +50,16 @@ _ALWAYS = 15
 
 
 def header_hash(header: Object) -> bytes:
-    """Hash of a header as JSON-RPC shows it: keccak of its RLP, with as many fields as its fork has.
+    """Hash of a header as JSON-RPC shows it: keccak of its RLP.
+
+    Raises:
+        Refused: EvidenceDisagrees, a field is missing below the last one.
+    """
+    return keccak(rlp.encode(header_fields(header)))
+
+
+def header_fields(header: Object) -> list[bytes]:
+    """A header's fields in the order of their encoding, as many as its fork has.
 
     Raises:
         Refused: EvidenceDisagrees, a field is missing below the last one.
@@ -59,8 +68,7 @@ def header_hash(header: Object) -> bytes:
     count = max((at + 1 for at, there in enumerate(present) if there), default=0)
     if count < _ALWAYS or not all(present[:count]):
         raise Refused(Code.EvidenceDisagrees, "header", "a field is missing")
-    values = [_field(header[name], kind) for name, kind in _HEADER[:count]]
-    return keccak(rlp.encode(values))
+    return [_field(header[name], kind) for name, kind in _HEADER[:count]]
 
 
 def _field(value: Json, kind: str) -> bytes:
