@@ -17,10 +17,11 @@ from pathlib import Path
 import httpx
 
 from experiments.services import Attestor, Service, prepare_attestors, prepare_relayers, relayer_account, start_all
-from poft.chain import Chain, ChainSpec, Outcome, Peer, connect, devnet
+from poft.chain import Chain, ChainSpec, Outcome, Peer, StateSource, connect, devnet
 from poft.protocol.checkpoint import Checkpoint
 from poft.protocol.errors import ConfigError
 from poft.verification.schemes.cmt1 import CommitteeGenesis
+from poft.verification.schemes.esp1 import OutboxGenesis
 from tests.chains.chain_kit import Person, create_task, memberships, people, play_round
 
 PATIENCE = 60.0
@@ -113,15 +114,17 @@ def wait_for(condition: Callable[[], bool], what: str, seconds: float = PATIENCE
 
 
 @contextmanager
-def linked_pair(folder: Path, kinds: tuple[str, str]) -> Iterator[Pair]:
+def linked_pair(folder: Path, kinds: tuple[str, str], scheme: bytes = b"CMT1") -> Iterator[Pair]:
     """Two networks that follow each other; none of their services runs yet."""
     links = [("left", "right"), ("right", "left")]
-    with linked(folder, dict(zip(("left", "right"), kinds, strict=True)), links) as mesh:
+    with linked(folder, dict(zip(("left", "right"), kinds, strict=True)), links, scheme) as mesh:
         yield Pair(mesh.networks, mesh.relayers)
 
 
 @contextmanager
-def linked(folder: Path, kinds: dict[str, str], links: list[tuple[str, str]]) -> Iterator[Mesh]:
+def linked(
+    folder: Path, kinds: dict[str, str], links: list[tuple[str, str]], scheme: bytes = b"CMT1"
+) -> Iterator[Mesh]:
     """Devnets, federations, clients, peers and routes, and the files of all services; none of those runs yet."""
     started: list[tuple[str, Path]] = []
     try:
@@ -132,7 +135,7 @@ def linked(folder: Path, kinds: dict[str, str], links: list[tuple[str, str]]) ->
             spec = devnet(kind).start(home, name, 0, [relayer_account(kind, i) for i in range(RELAYERS)])
             networks[name] = _network(folder, name, spec)
         for source, destination in links:
-            _follow(networks[source], networks[destination])
+            _follow(networks[source], networks[destination], scheme)
         for name, network in networks.items():
             ends = [networks[b].chain for a, b in links if a == name]
             network.chain.set_routes(network.task, [(end.domain, end.endpoint) for end in ends])
@@ -165,11 +168,17 @@ def _network(folder: Path, name: str, spec: ChainSpec) -> Network:
     return Network(name, folder, spec, chain, members, task, genesis, attestors, services)
 
 
-def _follow(source: Network, destination: Network) -> None:
+def trust(source: Network, scheme: bytes) -> tuple[bytes, bytes]:
+    """(scheme, genesis) of a client that follows this source: of this scheme if the source's state can be proven."""
+    genesis = CommitteeGenesis(1, tuple(attestor.address for attestor in source.attestors)).encode()
+    if scheme == b"ESP1" and isinstance(source.chain, StateSource):
+        return scheme, OutboxGenesis(source.chain.outbox_address, genesis).encode()
+    return b"CMT1", genesis
+
+
+def _follow(source: Network, destination: Network, scheme: bytes) -> None:
     """The destination trusts the source's attestors, and takes its checkpoints."""
-    members = tuple(attestor.address for attestor in source.attestors)
-    genesis = CommitteeGenesis(1, members).encode()
-    destination.chain.create_client(source.chain.domain, b"CMT1", genesis, 43_200, 86_400)
+    destination.chain.create_client(source.chain.domain, *trust(source, scheme), 43_200, 86_400)
     destination.chain.set_peer(
         Peer(source.chain.domain, source.chain.federation(), source.task, source.genesis.id, source.chain.endpoint)
     )
