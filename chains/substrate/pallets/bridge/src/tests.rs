@@ -359,8 +359,6 @@ fn a_proof_is_charged_as_the_dearest_scheme_and_paid_as_its_own() {
     });
 }
 
-// --- inbox ---
-
 /// Two committees that follow one source; the second is in shadow.
 fn observed(epoch: u64, source: &mut Source, observer: &mut Source) -> Vec<u8> {
     (source.epoch, observer.epoch) = (epoch, epoch);
@@ -430,6 +428,8 @@ fn a_scheme_in_shadow_is_reported_and_decides_nothing() {
         assert!(call.get_dispatch_info().call_weight.all_gte(least));
     });
 }
+
+// --- inbox ---
 
 #[test]
 fn deliver_takes_an_update_and_its_packets_in_one_call() {
