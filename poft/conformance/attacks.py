@@ -7,16 +7,19 @@ otherwise, so that there is a height, a time and a log to contradict.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from poft.conformance.cases import ANY, AUTHORITY, DECODING, SIGNATURE, Case, refused, refused_or_same, taken
+from poft.conformance.cmt1 import CommitteeSource
+from poft.conformance.esp1 import StateProofSource
 from poft.conformance.plugin import Subject
 from poft.conformance.questions import CheckMisbehaviour, EpochOf, Initialise, Question, SchemeOf, Verify
 from poft.conformance.source import Claim
 from poft.conformance.world import DRIFT, NOTHING, NOW, REWRITTEN, SIZES, World, begin, found, nodes
-from poft.protocol.errors import Code
+from poft.protocol.errors import Code, ConfigError
 from poft.protocol.hashing import U64_MAX, keccak
 from poft.protocol.merkle import EMPTY_ROOT, log_root
 from poft.verification.api import Limits, TrustState
@@ -41,7 +44,11 @@ class Depth:
 
 
 def attacks(subject: Subject, members: int, depth: Depth) -> list[Case]:
-    """Every case of a scheme with so many members, but those that its description exempts."""
+    """Every case of a scheme with so many members, but those that its description exempts.
+
+    Raises:
+        ConfigError: the scheme's own forgeries share a name.
+    """
     world = found(subject, members)
     cases = [
         *of_genesis(world, depth),
@@ -54,15 +61,15 @@ def attacks(subject: Subject, members: int, depth: Depth) -> list[Case]:
         *of_encodings(world, depth),
         *of_the_scheme(world),
     ]
-    names = [case.name for case in cases]
-    assert len(set(names)) == len(names), "two cases of one name"
-    return [case for case in cases if exemption(subject, case.name) is None]
+    twice = [name for name, times in Counter(case.name for case in cases).items() if times > 1]
+    if twice:
+        raise ConfigError(f"{subject.name} has two forgeries called {twice[0]!r}", "Give each its own name")
+    return [case for case in cases if not is_exempt(subject, case.name)]
 
 
-def exemption(subject: Subject, name: str) -> str | None:
-    """Why a case does not apply to a scheme; None when it does."""
-    reasons = [reason for pattern, reason in subject.plugin.exempt.items() if fnmatchcase(name, pattern)]
-    return reasons[0] if reasons else None
+def is_exempt(subject: Subject, name: str) -> bool:
+    """Whether the description says that a case does not apply to the scheme."""
+    return any(fnmatchcase(name, pattern) for pattern in subject.plugin.exempt)
 
 
 def of_genesis(world: World, depth: Depth) -> Iterator[Case]:
@@ -102,6 +109,13 @@ def of_updates(world: World) -> Iterator[Case]:
     yield refused(
         "the last update again, a signer short", verify(two, prove(second, world.quorum - 1)), Code.QuorumNotReached
     )
+    for name, again in (
+        ("about another block", replace(second, fork=1)),
+        ("handing over", replace(second, hand_over=True)),
+    ):
+        # A scheme may call it a repetition or an old height: nothing may come of it.
+        known = (two, world.established(again))
+        yield refused_or_same(f"the last update again, {name}", verify(two, prove(again)), {Code.StaleHeight}, known)
 
     def lie(name: str, claim: Claim, *codes: Code, state: TrustState = two) -> Case:
         return refused(name, verify(state, prove(claim)), *codes)
@@ -268,6 +282,7 @@ def of_evidence(world: World) -> Iterator[Case]:
 def of_encodings(world: World, depth: Depth) -> Iterator[Case]:
     """Every byte of a proof means something, and a decoder refuses whatever is not a proof."""
     source, verify = world.source, world.verify
+    other = (StateProofSource if world.subject.name == "CMT1" else CommitteeSource)(4, b"of another scheme")
     one, two = world.states[1], world.states[2]
     for name, state, claim in (
         ("update", one, world.claims[1]),
@@ -285,6 +300,7 @@ def of_encodings(world: World, depth: Depth) -> Iterator[Case]:
     yield refused("64 KiB and a byte", verify(one, proof + bytes(MAX_BYTES + 1 - len(proof))), DECODING)
     yield refused("64 KiB of ones", verify(one, b"\xff" * MAX_BYTES), ANY)
     yield refused("a genesis as a proof", verify(one, source.genesis()), ANY)
+    yield refused("a proof of another scheme", verify(one, other.prove(world.claims[1])), ANY)
     for n in range(depth.garbage):
         yield refused(f"garbage {n}", verify(one, noise(b"proof", n)), ANY)
     yield taken("the epoch of a proof", EpochOf(proof), world.claims[1].epoch)
@@ -312,8 +328,8 @@ def _fresh(begun: TrustState, epoch: int) -> TrustState:
 
 def spread(length: int, count: int) -> Sequence[int]:
     """At most `count` of the numbers below `length`, evenly; the first and the last among them."""
-    if length <= count:
-        return range(length)
+    if length <= count or count < 2:
+        return range(min(length, count))
     return sorted({at * (length - 1) // (count - 1) for at in range(count)})
 
 

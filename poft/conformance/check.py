@@ -11,13 +11,15 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from poft.chain import connect
 from poft.conformance.attacks import Depth, attacks
 from poft.conformance.cases import Case
-from poft.conformance.hosts import Price, knows, priced, story
+from poft.conformance.hosts import Price, Said, knows, priced, story
 from poft.conformance.native import InRust, built
 from poft.conformance.plugin import Subject
 from poft.conformance.questions import TAKEN, Implementation, InPython, Verdict
@@ -125,6 +127,7 @@ def check(
     where = list(on) or places()
     card = Scorecard(subject.name, exempt=dict(subject.plugin.exempt))
     cases = list(_cases(subject, members, depth or Depth()))
+    _require_exemptions(subject, members[0], depth or Depth())
     tick(f"{len(cases)} cases for {subject.name} in Python")
     python = _ask(InPython(subject.verifier), cases, None, card)
     worlds = [found(subject, size) for size in members]
@@ -152,6 +155,14 @@ def _require(subject: Subject, members: Sequence[int], on: Sequence[str]) -> Non
         if not plugin.least_members <= size <= plugin.most_members:
             bounds = f"{plugin.least_members} to {plugin.most_members}"
             raise ConfigError(f"{subject.name} has no authority of {size} members", f"It has {bounds}")
+
+
+def _require_exemptions(subject: Subject, members: int, depth: Depth) -> None:
+    """An exemption of nothing is one whose case was renamed, or was never there."""
+    everything = attacks(replace(subject, plugin=replace(subject.plugin, exempt={})), members, depth)
+    for pattern in subject.plugin.exempt:
+        if not any(fnmatchcase(case.name, pattern) for case in everything):
+            raise ConfigError(f"{subject.name} exempts {pattern!r}, which is no case", "Take it out of the description")
 
 
 def _cases(subject: Subject, members: Sequence[int], depth: Depth) -> Iterator[Case]:
@@ -192,28 +203,29 @@ def _on_ledger(
             if stage.verifier is not None:
                 tick(stage.verifier.name)
                 _ask(stage.verifier, cases, python, card)
-            chain, stranger = connect(stage.spec), connect(stage.stranger)
-            try:
+            with closing(connect(stage.spec)) as chain, closing(connect(stage.stranger)) as stranger:
                 if not knows(chain, subject, members[0]):
                     card.absent[kind] = stage.absent
                     return
                 tick(f"the scheme behind its hosts: {kind}")
                 tally = Tally(kind)
-                for one in story(chain, stranger, subject, members[0]):
-                    attempt = one.attempt
-                    tally.count(not attempt.codes, one.right)
-                    if not one.right:
-                        due = " or ".join(sorted(code.name for code in attempt.codes)) or TAKEN
-                        accepted = bool(attempt.codes) and one.word == TAKEN
-                        tally.findings.append(Finding(kind, attempt.name, due, one.word, accepted))
                 card.tallies.append(tally)
+                for one in story(chain, stranger, subject, members[0]):
+                    _enter(tally, one)
                 for measurement in card.measurements:
                     tick(f"prices of {measurement.members} members: {kind}")
                     measurement.units[kind] = chain.cost_unit
                     _price(kind, measurement, tally, lambda size: priced(chain, subject, size))
-            finally:
-                chain.close()
-                stranger.close()
+
+
+def _enter(tally: Tally, one: Said) -> None:
+    """An attempt on a ledger, entered where it was made."""
+    attempt = one.attempt
+    tally.count(not attempt.codes, one.right)
+    if not one.right:
+        due = " or ".join(sorted(code.name for code in attempt.codes)) or TAKEN
+        accepted = bool(attempt.codes) and one.word == TAKEN
+        tally.findings.append(Finding(tally.where, attempt.name, due, one.word, accepted))
 
 
 def _price(kind: str, measurement: Measurement, tally: Tally, ask: Callable[[int], Price]) -> None:

@@ -33,11 +33,15 @@ _LAG = 30
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A transaction. `codes` are those with which it has to be refused; none: it has to succeed."""
+    """A transaction. `codes` are those with which it has to be refused; none: it has to succeed.
+
+    Nothing that follows makes sense without a `vital` one.
+    """
 
     name: str
     act: Callable[[], Receipt]
     codes: frozenset[Code] = frozenset()
+    vital: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,19 +142,17 @@ class Follower:
 
 
 def knows(chain: Chain, subject: Subject, members: int) -> bool:
-    """Whether this ledger has the scheme: it does when it takes an honest genesis."""
+    """Whether this ledger has the scheme; what else it may have against a genesis is part of the story."""
     source = subject.plugin.source(members, b"known to " + chain.domain)
     try:
         chain.create_client(source.domain, subject.name.encode(), source.genesis(), DRIFT, STALENESS)
     except PoftError as error:
-        if getattr(error, "code", None) is Code.UnknownScheme:
-            return False
-        raise
+        return getattr(error, "code", None) is not Code.UnknownScheme
     return True
 
 
 def story(chain: Chain, stranger: Chain, subject: Subject, members: int) -> Iterator[Said]:
-    """Makes every attempt and judges it."""
+    """Makes every attempt and judges it; ends early when the story cannot go on."""
     source = subject.plugin.source(members, b"story on " + chain.domain)
     domain = source.domain
     for attempt in _attempts(chain, stranger, subject, members, source):
@@ -164,6 +166,8 @@ def story(chain: Chain, stranger: Chain, subject: Subject, members: int) -> Iter
         else:
             word, right = TAKEN, not attempt.codes
         yield Said(attempt, word, right)
+        if attempt.vital and not right:
+            return
 
 
 def _state(chain: Chain, domain: bytes) -> tuple[ClientStatus | None, int]:
@@ -208,7 +212,7 @@ def _attempts(chain: Chain, stranger: Chain, subject: Subject, members: int, sou
     yield attack("a client of an empty genesis", creating(chain, domain, scheme, b""), none)
     long = honest + bytes(MAX_BYTES + 1 - len(honest))
     yield attack("a client of a genesis of 64 KiB and a byte", creating(chain, domain, scheme, long), Code.Oversize)
-    yield Attempt("a client", creating(chain, domain, scheme, honest))
+    yield Attempt("a client", creating(chain, domain, scheme, honest), vital=True)
     yield attack("the client a second time", creating(chain, domain, scheme, honest), Code.AlreadyInitialised)
     yield Attempt("a peer", lambda: chain.set_peer(followed.peer))
     yield attack("a packet before any update", delivering(None, 1, 0), Code.UnknownOutbox, Code.StaleClient)

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from poft.conformance.frames import BadFrame, answers, asked, timed, verdict
 from poft.conformance.plugin import Crate
-from poft.conformance.questions import TAKEN, Question, Verdict, Verify
-from poft.protocol.errors import ConfigError
+from poft.conformance.questions import Question, Verdict, Verify
+from poft.protocol.errors import Code, ConfigError
 
 _SECONDS = 300.0
 _BUILD_SECONDS = 1800.0
@@ -40,7 +40,8 @@ class InRust:
     def milliseconds(self, question: Verify, times: int) -> float | None:
         """Median time of this verification; None when it is refused."""
         said, _ = self._run(timed(question, times))
-        return int.from_bytes(said[0][1], "big") * _NANO if said and verdict_word(said[0]) == TAKEN else None
+        taken = [result for code, result in said if code == Code.Ok]
+        return int.from_bytes(taken[0], "big") * _NANO if taken else None
 
     def _run(self, frames: bytes) -> tuple[list[tuple[int, bytes]], str]:
         try:
@@ -55,12 +56,6 @@ class InRust:
         except BadFrame as error:
             return said, str(error)
         return said, f"the harness ended with {run.returncode}: {run.stderr.decode(errors='replace').strip()[-200:]}"
-
-
-def verdict_word(answer: tuple[int, bytes]) -> str:
-    """The word of a raw answer."""
-    code, result = answer
-    return TAKEN if code == 0 else f"code {code} with {len(result)} bytes"
 
 
 def built(crate: Crate, profile: str = "dev") -> InRust:

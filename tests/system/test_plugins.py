@@ -109,14 +109,14 @@ def test_a_contract_that_forgets_what_its_twins_check_is_caught(
     plugin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subject = imported(plugin, monkeypatch)
-    written = write("QED8", tmp_path / "other")
-    source = written / "evm" / "contracts" / "Qed8Verifier.sol"
-    text = source.read_text(encoding="utf-8").replace('"QED8"', '"QED7"')
+    project = plugin / "evm"
+    text = (project / "contracts" / "Qed7Verifier.sol").read_text(encoding="utf-8")
     rule = "require(keccak256(header) == blockHash, Refused(Code.CommitmentMismatch));"
     assert rule in text
-    source.write_text(text.replace(rule, ""), encoding="utf-8")
-    artifact = written / "evm" / "out" / "Qed8Verifier.sol" / "Qed8Verifier.json"
-    forgetful = replace(subject, plugin=replace(subject.plugin, contract=Contract(artifact, (), written / "evm")))
+    text = text.replace(rule, "").replace("contract Qed7Verifier", "contract Forgetful")
+    (project / "contracts" / "Forgetful.sol").write_text(text, encoding="utf-8")
+    artifact = project / "out" / "Forgetful.sol" / "Forgetful.json"
+    forgetful = replace(subject, plugin=replace(subject.plugin, contract=Contract(artifact, (), project)))
     with EvmStage().open(forgetful, tmp_path / "chain") as stage:
         assert stage.verifier is not None
         assert "scheme: a header with another parent" in accepted(forgetful, stage.verifier)

@@ -21,6 +21,7 @@ from poft.conformance.native import InRust
 from poft.conformance.plugin import Contract, Crate, Plugin, Subject, distribution, find, installed, is_described
 from poft.conformance.questions import CheckMisbehaviour, EpochOf, Initialise, SchemeOf, Verdict, Verify
 from poft.conformance.skeleton import write
+from poft.conformance.source import Claim, Forgery
 from poft.conformance.vectors import document
 from poft.protocol.errors import Code, ConfigError
 from poft.protocol.hashing import keccak
@@ -124,6 +125,19 @@ def test_exempt_cases_are_left_out_and_named() -> None:
     assert "epoch: past" not in names
     assert "a hand-over" in names
     assert check(exempt, on=("python",)).exempt == {"epoch: *": "this scheme has one epoch"}
+
+
+def test_an_exemption_of_nothing_and_two_forgeries_of_one_name_are_errors_of_the_description() -> None:
+    stale = replace(CMT1, plugin=replace(PLUGIN, exempt={"epoch: pastt": "a typing error"}))
+    with pytest.raises(ConfigError, match="exempts 'epoch: pastt', which is no case"):
+        check(stale, on=("python",))
+
+    class Repeats(CommitteeSource):
+        def forgeries(self, state: TrustState, claim: Claim) -> list[Forgery]:
+            return list(super().forgeries(state, claim)[:1]) * 2
+
+    with pytest.raises(ConfigError, match="two forgeries called "):
+        attacks(replace(CMT1, plugin=replace(PLUGIN, source=Repeats)), 4, Depth())
 
 
 def test_every_case_has_its_own_name_and_sources_are_the_same_for_the_same_seed() -> None:
