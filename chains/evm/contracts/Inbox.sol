@@ -76,7 +76,7 @@ contract Inbox is AccessManaged, IPacketReceiver {
     event AcknowledgementsSet(bytes32 indexed source, bytes32 peerInbox);
     event PacketAcknowledged(bytes32 indexed source, bytes32 indexed packetId, Fate fate, bytes32 carrier);
 
-    /// The transaction carries too little gas to give an application its `APPLICATION_GAS`.
+    /// The transaction carries too little gas to give an application its share.
     error GasBelowFloor();
 
     constructor(address authority, LightClient client, Outbox outbox_) AccessManaged(authority) {
@@ -145,8 +145,8 @@ contract Inbox is AccessManaged, IPacketReceiver {
         }
     }
 
-    /// Takes an acknowledgement: what a peer says of packets that were sent to it. That it may speak for its chain alone
-    /// follows from where it is stored. An application that once took a packet has taken it.
+    /// Takes an acknowledgement. What a domain says is kept under its name, so it cannot speak for another; that a packet
+    /// was applied is the last word about it.
     function onPacket(bytes32, Packet calldata packet, bytes calldata payload) external {
         require(msg.sender == address(this), Refused(Code.Unauthorised));
         (bytes32 carrier, PacketFate[] calldata fates) = Acknowledgements.decode(payload);
@@ -176,8 +176,8 @@ contract Inbox is AccessManaged, IPacketReceiver {
     }
 
     /// From now on this inbox tells that of the source what became of its packets, and takes what that one tells. Zero:
-    /// neither. Set it on both sides before packets flow: a chain where it is not set refuses acknowledgements, and what
-    /// follows them waits.
+    /// neither. Set it on both sides before packets flow: where it is not set, acknowledgements are refused, and what
+    /// follows them waits until it is set or they are skipped.
     function setAcknowledgements(bytes32 source, bytes32 peerInbox) external restricted {
         require(source != 0, Refused(Code.ZeroValue));
         require(source != domain, Refused(Code.WrongDomain));

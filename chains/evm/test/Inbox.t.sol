@@ -22,6 +22,10 @@ import {Vm} from "./support/Test.sol";
 
 /// Deliveries: the honest way, every rule of section 9 broken once, and applications that misbehave.
 contract InboxTest is Link {
+    bytes32 private constant PACKET_TYPEHASH = keccak256(
+        "Packet(uint8 version,uint8 kind,bytes32 sourceDomain,bytes32 destDomain,uint64 nonce,bytes32 sender,bytes32 receiver,uint64 expiresAt,bytes32 payloadHash)"
+    );
+
     /// An honest delivery of the checkpoint at index 3 of 7; each test breaks one thing of it.
     PacketProof private _honest;
 
@@ -341,6 +345,31 @@ contract InboxTest is Link {
             (success,) = address(inbox).call(data);
             vm.assertTrue(success, "the clean one was refused");
         }
+    }
+
+    /// Not even when a source has put the dirty words into its log as they are.
+    function test_deliver_refused_dirtyWordsInTheLog() public {
+        deliver(_honest);
+        uint256 index = sourceSends("payload", Domains.endpoint(address(registry)), uint64(block.number));
+        uint256[4] memory words = [uint256(0), 1, 4, 7];
+        for (uint256 i = 0; i < words.length; ++i) {
+            bytes memory packet = abi.encode(PACKET_TYPEHASH, sentPackets[index]);
+            packet[32 * (1 + words[i])] = 0x80;
+            leaves[index] = keccak256(packet);
+            finalise(100 + uint64(i));
+            bytes memory data = abi.encodeCall(inbox.deliver, (SOURCE, "", uint64(leaves.length), batch(proven(index))));
+            data[4 + 32 * (4 + 1 + 2 + words[i])] = 0x80;
+            (bool success, bytes memory reason) = address(inbox).call(data);
+            vm.assertTrue(!success && reason.length == 0, "the ABI decoder refuses");
+            leaves.push(leaves[index]);
+            ++index;
+            sentPackets[index] = sentPackets[index - 1];
+            sentPayloads[index] = "payload";
+        }
+        leaves[index] = Packets.id(sentPackets[index]);
+        finalise(200);
+        deliver(proven(index));
+        vm.assertEq(nextNonce(), 2, "the clean one is taken");
     }
 
     function test_deliver_storesFailure_applicationBurnsItsGas() public {

@@ -17,8 +17,8 @@ struct PacketFate {
     Fate fate;
 }
 
-/// The payload of packets of kind 2 (docs/protocol.md section 9): `abi.encode(bytes32 carrier, (bytes32 packetId, uint8 fate)[])`. Twin:
-/// `poft/protocol/acknowledgement.py`.
+/// The payload of packets of kind 2 (docs/protocol.md section 9):
+/// `abi.encode(bytes32 carrier, (bytes32 packetId, uint8 fate)[])`. Twin: `poft/protocol/acknowledgement.py`.
 library Acknowledgements {
     uint256 private constant WORD = 32;
     /// Carrier, offset of the fates, their number.
