@@ -15,29 +15,15 @@ from poft.protocol.errors import Code, Refused
 from poft.protocol.merkle import Frontier
 from poft.verification.api import Finalised
 
-from .proof import compact, digest_items, proven
-from .rpc import Json, NodeError
-from .runtime import Runtime, blake2_256, items, number, octets, record
+from .headers import digest_of, header_hash
+from .proof import digest_items, proven
+from .rpc import NodeError
+from .runtime import Runtime, items, number, octets, record
 from .sending import height_of
 
 TAG = b"POFT"
 ITEM_BYTES = 44
 """Four of the tag, eight of the size, thirty-two of the root."""
-
-
-def header_hash(header: dict[str, Json]) -> bytes:
-    """Hash of a header as JSON-RPC shows it: blake2b-256 of parent, compact number, two roots and the digest."""
-    try:
-        roots = octets(header["stateRoot"]) + octets(header["extrinsicsRoot"])
-        return blake2_256(octets(header["parentHash"]) + compact(height_of(header)) + roots + digest_of(header))
-    except KeyError as error:
-        raise Refused(Code.EvidenceDisagrees, "header", f"{error} is missing") from error
-
-
-def digest_of(header: dict[str, Json]) -> bytes:
-    """A header's digest in SCALE."""
-    logs = [octets(item) for item in items(record(header["digest"])["logs"])]
-    return compact(len(logs)) + b"".join(logs)
 
 
 def outbox_item(digest: bytes) -> tuple[int, bytes] | None:

@@ -12,6 +12,8 @@ from hashlib import blake2b
 
 from poft.protocol.errors import Code, Refused
 
+from .reader import Reader
+
 _HASH = 32
 _MAX_DEPTH = 64 * 2
 """Nibbles of the longest key asked for, 64 bytes: each step down consumes at least one."""
@@ -47,33 +49,6 @@ def proven(state_root: bytes, key: bytes, nodes: Sequence[bytes]) -> bytes:
     raise _refused("the proof is deeper than any key")
 
 
-class _Reader:
-    """SCALE from front to back; whatever ends early is no proof."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._at = 0
-
-    def take(self, count: int) -> bytes:
-        if self._at + count > len(self._data):
-            raise _refused("a node ends early")
-        self._at += count
-        return self._data[self._at - count : self._at]
-
-    def compact(self) -> int:
-        first = self.take(1)[0]
-        mode = first & 3
-        if mode == 3:
-            raise _refused("a length beyond 2^30")
-        value = int.from_bytes(bytes([first]) + self.take((1 << mode) - 1), "little") >> 2
-        if mode and value < (1 << 6 if mode == 1 else 1 << 14):
-            raise _refused("a length that is not in its shortest form")
-        return value
-
-    def octets(self) -> bytes:
-        return self.take(self.compact())
-
-
 class _Kind:
     """What a node's first byte says."""
 
@@ -94,9 +69,9 @@ class _Kind:
             raise _refused("an empty or unknown node")
 
 
-def _open(node: bytes) -> tuple[_Kind, list[int], _Reader]:
+def _open(node: bytes) -> tuple[_Kind, list[int], Reader]:
     """(kind, partial key, the rest) of a node."""
-    reader = _Reader(node)
+    reader = Reader(node, "read proof")
     first = reader.take(1)[0]
     kind = _Kind(first)
     count = first & kind.mask
@@ -109,7 +84,7 @@ def _open(node: bytes) -> tuple[_Kind, list[int], _Reader]:
     return kind, nibbles[count & 1 :], reader
 
 
-def _value(kind: _Kind, reader: _Reader, known: dict[bytes, bytes]) -> bytes | None:
+def _value(kind: _Kind, reader: Reader, known: dict[bytes, bytes]) -> bytes | None:
     if not kind.valued:
         return None
     return _named(known, reader.take(_HASH)) if kind.hashed else reader.octets()
@@ -134,7 +109,11 @@ def digest_items(data: bytes) -> Iterator[tuple[int, bytes]]:
 
     Variants: 0 other, 4 consensus, 5 seal, 6 pre-runtime, 8 runtime updated.
     """
-    reader = _Reader(data)
+    yield from next_digest(Reader(data, "digest"))
+
+
+def next_digest(reader: Reader) -> Iterator[tuple[int, bytes]]:
+    """The items of the digest that begins where the reader stands."""
     for _ in range(reader.compact()):
         variant = reader.take(1)[0]
         if variant in (4, 5, 6):

@@ -13,7 +13,8 @@ from hashlib import blake2b
 import pytest
 
 from chains.substrate.devnet import node_binary, node_modules
-from chains.substrate.evidence import header_hash, outbox_item
+from chains.substrate.evidence import outbox_item
+from chains.substrate.headers import header_hash
 from chains.substrate.proof import compact, proven
 from chains.substrate.rpc import Json
 from poft.protocol.errors import Code, Refused
