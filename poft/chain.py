@@ -279,7 +279,7 @@ class Chain(Protocol):
         ...
 
     def acknowledgements(self, destination_domain: bytes) -> list[Acknowledged]:
-        """What the inbox over there said became of this chain's packets, in the order of its saying so."""
+        """What the inbox over there said last of each of this chain's packets, in the order of those words."""
         ...
 
     def outcomes(self, source_domain: bytes) -> list[Outcome]:

@@ -110,15 +110,14 @@ class History:
         return sorted(outcomes, key=lambda outcome: outcome.nonce)
 
     def acknowledgements(self, destination: bytes) -> list[Acknowledged]:
-        """What a destination said of packets that were sent to it, in that order."""
-        return [
-            Acknowledged(
-                typed(bytes, log.arguments["packetId"]),
-                Fate(typed(int, log.arguments["fate"])),
-                typed(bytes, log.arguments["carrier"]),
-            )
-            for log in self.events("Inbox", "PacketAcknowledged", destination)
-        ]
+        """What a destination said last of each packet that was sent to it."""
+        said: dict[bytes, Acknowledged] = {}
+        for log in self.events("Inbox", "PacketAcknowledged", destination):
+            packet_id = typed(bytes, log.arguments["packetId"])
+            fate = Fate(typed(int, log.arguments["fate"]))
+            said.pop(packet_id, None)  # the last word stands where it was said
+            said[packet_id] = Acknowledged(packet_id, fate, typed(bytes, log.arguments["carrier"]))
+        return list(said.values())
 
     # Checkpoints
 

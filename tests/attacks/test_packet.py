@@ -97,7 +97,9 @@ def test_dirty_padding_gives_one_address_two_names() -> None:
     assert refusal(*world(packet, b"payload")) == Code.WrongReceiver
 
 
-@pytest.mark.parametrize(("kind", "version", "code"), [(2, 1, "WrongReceiver"), (3, 1, "WrongKind"), (0, 1, "WrongKind")])
+@pytest.mark.parametrize(
+    ("kind", "version", "code"), [(2, 1, "WrongReceiver"), (3, 1, "WrongKind"), (0, 1, "WrongKind")]
+)
 def test_kind_and_version_are_not_left_to_the_application(kind: int, version: int, code: str) -> None:
     assert refusal(*world(a_packet(7, b"p", kind=kind, version=version), b"p")).name == code
     for other in (0, 2, 255):

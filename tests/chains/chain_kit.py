@@ -812,8 +812,7 @@ class ChainConformance:
         # A retry over there; that a packet was applied is the last word about it.
         source.acknowledge(chain.inbox_endpoint, (second, Fate.EXPIRED), (first, Fate.APPLIED))
         chain.deliver(source.domain, source.proof(1), 2, [source.delivery(1)])
-        said = chain.acknowledgements(source.domain)
-        assert said[-2:] == [applied, Acknowledged(first, Fate.APPLIED, carrier)]
+        assert chain.acknowledgements(source.domain) == [applied, Acknowledged(first, Fate.APPLIED, carrier)]
         assert chain.outbox_size() == sent, "an acknowledgement is not acknowledged"
 
     def test_halted_link_takes_nothing_in(self, net: Net, chain: Chain) -> None:
