@@ -6,6 +6,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import tomllib
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import entry_points
@@ -197,6 +198,17 @@ def test_misbehaviour_names_those_who_signed_both_halves() -> None:
 def test_epoch_of_reads_without_verifying() -> None:
     proof = replace(committee(b"epochs", 4).prove(statement(epoch=9), DOMAIN), signature=bytes(96))
     assert VERIFIER.epoch_of(proof.encode()) == 9
+
+
+def test_runtime_depends_on_what_the_project_s_runtime_depends_on() -> None:
+    """The library of `substrate/runtime` is the project's source: only the list of schemes differs."""
+    own, project = (
+        tomllib.loads((folder / "runtime" / "Cargo.toml").read_text(encoding="utf-8"))
+        for folder in (VECTORS.parent / "substrate", VECTORS.parents[2] / "chains" / "substrate")
+    )
+    assert own["dependencies"].pop("poft-schemes")["package"] == "poft-bls1-schemes"
+    del project["dependencies"]["poft-schemes"]
+    assert (own["dependencies"], own["features"]) == (project["dependencies"], project["features"])
 
 
 def _foreign_g1(point: bytes) -> tuple[FQ, FQ, FQ]:
