@@ -24,14 +24,6 @@ struct BlsProof {
     uint256 absentCount;
 }
 
-/// A member who did not sign.
-struct Absent {
-    uint256 index;
-    uint256 keyOffset;
-    uint256 pathOffset;
-    uint256 pathLength;
-}
-
 /// BLS1's encodings, packed and big-endian; the table of bytes stands in `poft_bls12381/committee.py`. Twins: that, and
 /// `substrate/bls1/src/encoding.rs`.
 library BlsProofs {
@@ -149,14 +141,36 @@ library BlsProofs {
         return _nodes(encoded, proof.nodesAt, proof.nodeCount);
     }
 
-    /// The absent member whose entry stands at `offset`, and where the next entry stands.
-    function absentAt(bytes calldata encoded, uint256 offset) internal pure returns (Absent memory one, uint256 next) {
-        one = Absent(uint8(encoded[offset]), offset + 2, offset + ABSENT_BYTES, uint8(encoded[offset + 1]));
-        next = one.pathOffset + 32 * one.pathLength;
+    // The entry of an absent member, which stands at `offset`: index, number of nodes, key, nodes.
+
+    function index(bytes calldata encoded, uint256 offset) internal pure returns (uint256) {
+        return uint8(encoded[offset]);
     }
 
-    function path(Absent memory one, bytes calldata encoded) internal pure returns (bytes32[] calldata) {
-        return _nodes(encoded, one.pathOffset, one.pathLength);
+    /// Where the next entry stands.
+    function following(bytes calldata encoded, uint256 offset) internal pure returns (uint256) {
+        return offset + ABSENT_BYTES + 32 * uint256(uint8(encoded[offset + 1]));
+    }
+
+    /// Where the key stands.
+    function keyOffset(uint256 offset) internal pure returns (uint256) {
+        return offset + 2;
+    }
+
+    /// Hash of the key, which is what the log of keys has as a leaf's data. Memory is not kept.
+    function keyHash(bytes calldata encoded, uint256 offset) internal pure returns (bytes32 hash) {
+        uint256 start = keyOffset(offset);
+        uint256 length = Bls12381.G2_BYTES;
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            calldatacopy(free, add(encoded.offset, start), length)
+            hash := keccak256(free, length)
+        }
+    }
+
+    /// Inclusion proof of the key.
+    function path(bytes calldata encoded, uint256 offset) internal pure returns (bytes32[] calldata) {
+        return _nodes(encoded, offset + ABSENT_BYTES, uint8(encoded[offset + 1]));
     }
 
     function requireCount(uint256 count, bool small) internal pure {

@@ -6,7 +6,7 @@ import {MerkleLog} from "poft/libraries/MerkleLog.sol";
 import {Committees, FinalityStatement} from "poft/schemes/cmt1/CommitteeProof.sol";
 import {Code, Refused} from "poft/types/Code.sol";
 import {Bls12381, G2} from "./Bls12381.sol";
-import {Absent, BlsProof, BlsProofs, Roll} from "./BlsProof.sol";
+import {BlsProof, BlsProofs, Roll} from "./BlsProof.sol";
 
 /// BLS1: more than two thirds of a committee signed a finality statement, in one aggregate signature.
 ///
@@ -17,7 +17,6 @@ import {Absent, BlsProof, BlsProofs, Roll} from "./BlsProof.sol";
 /// `poft_bls12381/scheme.py`, `substrate/bls1/src/lib.rs`.
 contract BlsVerifier is IFinalityVerifier {
     using Bls12381 for G2;
-    using BlsProofs for Absent;
     using BlsProofs for BlsProof;
     using BlsProofs for Roll;
 
@@ -117,49 +116,48 @@ contract BlsVerifier is IFinalityVerifier {
         uint256 count = proof.roll.count;
         uint256 offset = proof.absentAt;
         for (uint256 i = 0; i < proof.absentCount; ++i) {
-            Absent memory one;
-            (one, offset) = BlsProofs.absentAt(encoded, offset);
+            uint256 index = BlsProofs.index(encoded, offset);
             // No bit at or above this one is set yet: indices ascend.
-            require(one.index < count && absent >> one.index == 0, Refused(Code.BitmapMismatch));
+            require(index < count && absent >> index == 0, Refused(Code.BitmapMismatch));
             // forge-lint: disable-next-line(incorrect-shift)
-            absent |= 1 << one.index;
+            absent |= 1 << index;
+            offset = BlsProofs.following(encoded, offset);
         }
         require(3 * (count - proof.absentCount) > 2 * count, Refused(Code.QuorumNotReached));
-        _requireMembers(proof, encoded);
+        (bool success, G2 memory key) = _presentKey(proof, encoded);
         bytes32 digest = Committees.digest(proof.statement, sourceDomain);
         require(
-            _presentKey(proof, encoded)
-                .verifies(bytes.concat(digest), BlsProofs.signature(encoded), Bls12381.SIGNATURE_TAG),
+            success && key.verifies(bytes.concat(digest), BlsProofs.signature(encoded), Bls12381.SIGNATURE_TAG),
             Refused(Code.BadSignature)
         );
     }
 
-    /// Returns when the absent members' keys are those that the log of keys has at their places.
-    function _requireMembers(BlsProof memory proof, bytes calldata encoded) private pure {
-        bytes32 root = proof.roll.root(encoded);
-        uint256 offset = proof.absentAt;
-        for (uint256 i = 0; i < proof.absentCount; ++i) {
-            Absent memory one;
-            (one, offset) = BlsProofs.absentAt(encoded, offset);
-            bytes32 leaf = keccak256(encoded[one.keyOffset:one.pathOffset]);
-            MerkleLog.verifyInclusion(leaf, one.index, proof.roll.count, one.path(encoded), root);
-        }
-    }
-
-    /// Sum of the present members' keys. Where a quorum handed over to keys that are no points, there is none.
-    function _presentKey(BlsProof memory proof, bytes calldata encoded) private view returns (G2 memory key) {
+    /// Sum of the present members' keys: of all keys, minus those of the absent, which the log of keys has at their places.
+    /// Where a quorum handed over to keys that are no points, there is none.
+    function _presentKey(BlsProof memory proof, bytes calldata encoded)
+        private
+        view
+        returns (bool success, G2 memory key)
+    {
         key = proof.roll.aggregate(encoded);
-        if (proof.absentCount == 0) return key;
+        if (proof.absentCount == 0) return (true, key);
+        bytes32 root = proof.roll.root(encoded);
         bytes memory missing = Bls12381.emptySum();
         uint256 offset = proof.absentAt;
+        success = true;
         for (uint256 i = 0; i < proof.absentCount; ++i) {
-            Absent memory one;
-            (one, offset) = BlsProofs.absentAt(encoded, offset);
-            require(Bls12381.addAt(missing, encoded, one.keyOffset), Refused(Code.BadSignature));
+            MerkleLog.verifyInclusion(
+                BlsProofs.keyHash(encoded, offset),
+                BlsProofs.index(encoded, offset),
+                proof.roll.count,
+                BlsProofs.path(encoded, offset),
+                root
+            );
+            // Told after the last member: places are looked at before points, as on the other chains.
+            success = Bls12381.addAt(missing, encoded, BlsProofs.keyOffset(offset)) && success;
+            offset = BlsProofs.following(encoded, offset);
         }
-        bool success;
-        (success, key) = key.add(Bls12381.total(missing).negate());
-        require(success, Refused(Code.BadSignature));
+        if (success) (success, key) = key.add(Bls12381.total(missing).negate());
     }
 
     /// (epoch, authority) after the proof. The next committee's sum is checked, as nobody could sign under another; its
