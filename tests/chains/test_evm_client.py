@@ -221,10 +221,7 @@ def test_acknowledgements_of_a_peer_are_kept(net: Net, chain: EvmChain) -> None:
         chain.deliver(source.domain, proof, 3, packets)
     chain.set_acknowledgements(source.domain, peer_inbox)
     chain.deliver(source.domain, proof, 3, packets)
-    assert chain.acknowledgements(source.domain) == [
-        Acknowledged(label("sent"), Fate.FAILED, label("first")),
-        Acknowledged(label("sent"), Fate.APPLIED, label("second")),
-    ]
+    assert chain.acknowledgements(source.domain) == [Acknowledged(label("sent"), Fate.APPLIED, label("second"))]
     assert [outcome.dispatched for outcome in chain.outcomes(source.domain)] == [True] * 3
     assert chain.outbox_size() == 0, "acknowledgements are not acknowledged"
     with refuses(Code.ZeroValue):
