@@ -39,13 +39,14 @@ demo: setup ## an EVM and a Substrate network train one model; report in runs/de
 	$(BIN)/poft verify runs/demo
 
 .PHONY: test
-test: setup lint test-contracts test-rust test-python ## everything: lint, contracts, pallets, library, devnets
+test: setup lint test-contracts test-rust test-examples test-python ## everything: lint, contracts, pallets, examples, library, devnets
 
 .PHONY: lint
-lint: setup need-cargo ## ruff, mypy, forge fmt, cargo fmt and clippy
+lint: setup need-cargo ## ruff, mypy, slither, forge fmt, cargo fmt and clippy
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/python -m chains.evm.analysis
 	cd chains/evm && $(FORGE) fmt --check
 	cd chains/substrate && cargo fmt --check
 	cd chains/substrate && CARGO_TARGET_DIR=$(CARGO_TARGET) cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
@@ -60,6 +61,18 @@ test-contracts: setup ## forge tests with gas snapshot
 test-rust: need-cargo ## cargo tests of primitives and pallets
 	chains/substrate/build_runtime.sh --check
 	cd chains/substrate && CARGO_TARGET_DIR=$(CARGO_TARGET) cargo test --quiet --locked --workspace
+
+$(VENV)/.examples: examples/bls12381/pyproject.toml $(VENV)/.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable 'examples/bls12381[dev]'
+	touch $@
+
+.PHONY: test-examples
+test-examples: setup need-cargo $(VENV)/.examples ## a third party's scheme: its own tests in three languages, then the conformance suite
+	cd examples/bls12381 && $(abspath $(BIN))/python -m mypy
+	cd examples/bls12381 && $(abspath $(BIN))/python -m pytest -q tests
+	cd examples/bls12381/evm && $(FORGE) fmt --check && $(FORGE) test --offline
+	cd examples/bls12381/substrate && cargo fmt --check && CARGO_TARGET_DIR=$(CARGO_TARGET) cargo test --quiet --locked
+	CARGO_TARGET_DIR=$(CARGO_TARGET) $(BIN)/poft plugin check BLS1 --members 4
 
 .PHONY: test-python
 test-python: setup need-cargo ## pytest: units first, then real devnets
