@@ -204,7 +204,7 @@ def _listed(rng: Random, choir: Choir) -> tuple[str, Agreed, bool]:
         other = replace(parts[at], trust=replace(trust, **changes))  # type: ignore[arg-type]
         return [*parts[:at], other, *parts[at + 1 :]]
 
-    strangers = (*_NAMES, b"AND1", b"XYZ1", bytes(4))
+    strangers = (rng.choice(_NAMES), b"AND1", b"XYZ1", bytes(4))
     made: dict[str, list[SchemeProof]] = {
         "reversed": parts[::-1],
         "dropped": parts[:at] + parts[at + 1 :],
@@ -217,9 +217,9 @@ def _listed(rng: Random, choir: Choir) -> tuple[str, Agreed, bool]:
         "authority": renewed(authority=fixed(rng, trust.authority)[1]),
         "small": renewed(small_committee=not trust.small_committee),
     }
-    name = rng.choice(list(made))
+    name = rng.choice((*made, "renamed", "renamed"))
     asked = choir.carrying(tuple(made[name]), choir.state.epoch)
-    if rng.randrange(3):
+    if rng.randrange(2):
         return f"list.{name}", asked, True
     # The client believes that list: what is wrong with it, if anything, is in the list itself.
     believed = replace(choir.state, authority=agreement_hash([part.trust for part in made[name]]))
