@@ -106,7 +106,8 @@ contract AgreementVerifier is IFinalityVerifier {
                 && _hear(
                     _question(sourceDomain, list[i].within(state), proof, limits), list[i], state.epoch, next, finalised
                 );
-            // forge-lint: disable-next-line(incorrect-shift)
+            // At most 8 schemes.
+            // forge-lint: disable-next-line(unsafe-typecast,incorrect-shift)
             if (!agrees) finalised.dissent |= uint32(1 << i);
         }
         // A list that changed is another epoch's.
