@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from poft.conformance import cmt1, esp1
 from poft.conformance.cmt1 import CommitteeSource
 from poft.conformance.esp1 import StateProofSource
 from poft.conformance.plugin import Contract, Crate, Plugin
@@ -76,7 +77,7 @@ _NO_STATE = (Code.Malformed, Code.Oversize, Code.CommitteeMismatch)
 
 PLUGIN = Plugin(
     source=AgreementSource,
-    contract=Contract("AgreementVerifier", ((Contract("CommitteeVerifier"), Contract("StateProofVerifier")),)),
+    contract=Contract("AgreementVerifier", ((cmt1.PLUGIN.contract, esp1.PLUGIN.contract),)),
     crate=Crate(Path(__file__).parents[2] / "chains" / "substrate" / "primitives" / "Cargo.toml", "and1"),
 )
 """Entry point `AND1` of the group `poft.conformance`; its verifier is one of every deployment."""

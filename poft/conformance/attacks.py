@@ -22,15 +22,14 @@ from poft.conformance.world import DRIFT, NOTHING, NOW, REWRITTEN, SIZES, World,
 from poft.protocol.errors import Code, ConfigError
 from poft.protocol.hashing import U64_MAX, keccak
 from poft.protocol.merkle import EMPTY_ROOT, log_root
-from poft.verification.api import Limits, TrustState
+from poft.verification.api import MAX_BYTES, Limits, TrustState
 
-MAX_BYTES = 65_536
-"""What hosts take of a genesis or a proof."""
-DOMAIN = frozenset({Code.WrongDomain, Code.CommitmentMismatch})
-"""A scheme that proves where its block comes from may notice another chain by that."""
-_SHORT = Code.QuorumNotReached
 THRESHOLDS = tuple(range(1, 13))
 """Sizes of committee at which the threshold is tried: every remainder of a division by three, four times."""
+
+_DOMAIN = frozenset({Code.WrongDomain, Code.CommitmentMismatch})
+"""A scheme that proves where its block comes from may notice another chain by that."""
+_SHORT = Code.QuorumNotReached
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +215,7 @@ def of_signers(world: World) -> Iterator[Case]:
     proof = source.prove(third)
     foreign = source.prove(third, domain=stranger.domain)
     yield refused("signed for another chain", verify(two, foreign), SIGNATURE)
-    yield refused("used for another chain", verify(two, proof, stranger.domain), SIGNATURE, DOMAIN)
+    yield refused("used for another chain", verify(two, proof, stranger.domain), SIGNATURE, _DOMAIN)
     yield refused("signed by strangers", verify(two, stranger.prove(third, domain=source.domain)), AUTHORITY)
     yield refused("nobody signed", verify(two, source.prove(third, 0)), _SHORT, *SIGNATURE)
     yield refused("half of a quorum", verify(two, source.prove(third, world.quorum // 2)), _SHORT, *SIGNATURE)
@@ -346,4 +345,4 @@ def noise(label: bytes, number: int) -> bytes:
     return data[:length]
 
 
-__all__ = ["MAX_BYTES", "THRESHOLDS", "Depth", "attacks", "flipped", "noise", "spread"]
+__all__ = ["THRESHOLDS", "Depth", "attacks", "flipped", "noise", "spread"]

@@ -159,16 +159,18 @@ def _require(subject: Subject, members: Sequence[int], on: Sequence[str]) -> Non
 
 def _require_exemptions(subject: Subject, members: int, depth: Depth) -> None:
     """An exemption of nothing is one whose case was renamed, or was never there."""
-    everything = attacks(replace(subject, plugin=replace(subject.plugin, exempt={})), members, depth)
+    if not subject.plugin.exempt:
+        return
+    names = [case.name for case in attacks(replace(subject, plugin=replace(subject.plugin, exempt={})), members, depth)]
     for pattern in subject.plugin.exempt:
-        if not any(fnmatchcase(case.name, pattern) for case in everything):
+        if not any(fnmatchcase(name, pattern) for name in names):
             raise ConfigError(f"{subject.name} exempts {pattern!r}, which is no case", "Take it out of the description")
 
 
 def _cases(subject: Subject, members: Sequence[int], depth: Depth) -> Iterator[Case]:
     for at, size in enumerate(members):
         for case in attacks(subject, size, depth if at == 0 else _SHALLOW):
-            yield case if at == 0 else Case(f"{size} members: {case.name}", case.question, case.codes, case.result)
+            yield case if at == 0 else replace(case, name=f"{size} members: {case.name}")
 
 
 def _ask(

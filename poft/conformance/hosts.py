@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from poft.chain import Chain, ClientStatus, Peer, Receipt
-from poft.conformance.attacks import MAX_BYTES, spread
+from poft.conformance.attacks import spread
 from poft.conformance.cases import AUTHORITY, DECODING, SIGNATURE
 from poft.conformance.plugin import Subject
 from poft.conformance.questions import TAKEN
@@ -22,6 +22,7 @@ from poft.protocol.errors import Code, PoftError
 from poft.protocol.hashing import ZERO32, keccak
 from poft.protocol.merkle import consistency_proof, inclusion_proof, log_root
 from poft.protocol.packet import VERSION, Packet, PacketKind
+from poft.verification.api import MAX_BYTES
 from poft.verification.receive import PacketProof
 
 DRIFT = 60
