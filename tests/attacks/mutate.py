@@ -37,8 +37,11 @@ PYTHON_FILES = (
     "poft/protocol/structs.py",
     "poft/verification/receive.py",
     "poft/verification/schemes/cmt1.py",
+    "poft/verification/schemes/esp1.py",
+    "poft/verification/state_proof.py",
 )
 PYTHON_TESTS = (
+    "tests/unit/test_state_proof.py",
     "tests/attacks/test_log.py",
     "tests/attacks/test_packet.py",
     "tests/attacks/test_committee.py",
@@ -54,6 +57,8 @@ SOLIDITY_FILES: dict[str, tuple[str, ...]] = {
     "chains/evm/contracts/libraries/Checkpoints.sol": ("", "Encodings"),
     "chains/evm/contracts/schemes/cmt1/CommitteeProof.sol": ("", "Cmt1", "LightClient"),
     "chains/evm/contracts/schemes/cmt1/CommitteeVerifier.sol": ("", "Cmt1"),
+    "chains/evm/contracts/schemes/esp1/StateProof.sol": ("", "Esp1"),
+    "chains/evm/contracts/schemes/esp1/StateProofVerifier.sol": ("", "Esp1"),
     "chains/evm/contracts/Inbox.sol": ("", "InboxVectors", "Inbox"),
     "chains/evm/contracts/LightClient.sol": ("LightClient", "Inbox"),
 }
@@ -92,6 +97,8 @@ class Fate:
 
 # --- Python ----------------------------------------------------------------------------------------------------------
 
+# `_bad` is how `state_proof.py` says BadStateProof.
+_REFUSES = re.compile(r"raise (Refused|_bad)\(")
 _OFF_BY_ONE = {ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">"}
 
 
@@ -109,10 +116,10 @@ def python_mutants(file: str) -> Iterator[Mutant]:
         return Mutant(file, node.lineno, change, (raw[:begin] + new.encode() + raw[end:]).decode())
 
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.If) and isinstance(node.body[0], ast.Raise) and "Refused" in ast.unparse(node.body[0]):
+        if isinstance(node, ast.If) and isinstance(node.body[0], ast.Raise) and _REFUSES.search(ast.unparse(node)):
             test = node.test
             name = re.search(r"Code\.(\w+)", ast.unparse(node.body[0]))
-            code = name[1] if name else "Refused"
+            code = name[1] if name else "BadStateProof"
             yield mutant(test, "False", f"{code}: never")
             inner = test.operand if isinstance(test, ast.UnaryOp) else test
             if isinstance(inner, ast.BoolOp):
@@ -162,16 +169,18 @@ def python_fate(folder: Path, _mutant: Mutant) -> str:
 # --- Solidity --------------------------------------------------------------------------------------------------------
 
 _REQUIRE = re.compile(r"require\((?P<condition>[^;]*?),\s*Refused\(Code\.(?P<code>\w+)\)\s*\);", re.S)
+_NODE = re.compile(r" _require\((?P<condition>[^;{}]*?)\);(?P<code>)")
+"""How `StateProof.sol` says BadStateProof."""
 _REVERT = re.compile(r"if \((?P<condition>[^;{}]*?)\) revert Refused\(Code\.(?P<code>\w+)\);", re.S)
 
 
 def solidity_mutants(file: str) -> Iterator[Mutant]:
     """Every `require` and `revert` of this contract left out, and every operand of their conditions."""
     source = (ROOT / file).read_text(encoding="utf-8")
-    for pattern, join in ((_REQUIRE, "&&"), (_REVERT, "||")):
+    for pattern, join in ((_REQUIRE, "&&"), (_NODE, "&&"), (_REVERT, "||")):
         for found in pattern.finditer(source):
             line = source.count("\n", 0, found.start()) + 1
-            code = found["code"]
+            code = found["code"] or "BadStateProof"
             yield Mutant(file, line, f"{code}: never", source[: found.start()] + source[found.end() :])
             condition = found["condition"]
             operands = [part.strip() for part in condition.split(join)]

@@ -1,10 +1,11 @@
 """State proofs against py-trie, which wrote neither the vectors nor the walk, and against bytes from anywhere.
 
-1. A trie built for the vectors has the root that py-trie gives the same keys and values.
-2. Whatever is accepted, py-trie accepts with the same value.
-3. Total: whatever bytes come, the answer is a word or a refusal.
-4. Every changed byte of an honest proof is refused.
-5. Round trip: decoding an encoded proof gives it back.
+1. Every vector gets the verdict, value or code, that it names.
+2. A trie built for the vectors has the root that py-trie gives the same keys and values.
+3. Whatever is accepted, py-trie accepts with the same value.
+4. Total: whatever bytes come, the answer is a word or a refusal.
+5. Every changed byte of an honest proof is refused.
+6. Round trip: decoding an encoded proof gives it back.
 """
 
 from __future__ import annotations
@@ -38,6 +39,18 @@ def test_tries_of_the_vectors_have_the_roots_of_py_trie(size: int) -> None:
         foreign[key] = value
     for key in list(entries)[:20]:
         assert walk(entries, key).root == foreign.root_hash
+
+
+def test_vectors_get_the_verdict_that_they_name() -> None:
+    for case in json.loads(VECTORS.read_text(encoding="utf-8"))["cases"]:
+        given = {name: bytes.fromhex(value[2:]) for name, value in case["input"].items()}
+        try:
+            proof = StateProof.decode(given["proof"])
+            word = proven_slot(given["stateRoot"], given["account"], given["slot"], proof)
+            found = {"expect": {"value": "0x" + word.hex()}}
+        except Refused as refused:
+            found = {"error": refused.code.name}
+        assert found.items() <= case.items(), case["name"]
 
 
 def test_whatever_is_accepted_py_trie_accepts() -> None:
