@@ -403,6 +403,7 @@ def geneses() -> Iterator[Case]:
     nested = AgreementGenesis(1, (A.genesis(), SchemeGenesis(b"AND1", good)))
     yield start("nested", nested.encode())
     yield start("epoch_zero", given(replace(A, epoch=0), replace(B, epoch=0), epoch=0))
+    yield start("epoch_zero_of_the_list_alone", given(*PAIR, epoch=0))
     yield start("inner_epoch_later", given(A, replace(B, epoch=2)))
     yield start("inner_epoch_earlier", given(replace(A, epoch=2), B, epoch=2))
     yield start("outer_epoch_alone_later", given(*PAIR, epoch=2))

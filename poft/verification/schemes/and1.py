@@ -314,16 +314,14 @@ def _moved(trust: SchemeTrust, after: TrustState) -> SchemeTrust | None:
 
 
 class _Reader:
-    """Packed bytes, read from the front."""
+    """Packed bytes, read from the front. What is not there is read as less; `finish` finds out."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._at = 0
 
     def take(self, count: int) -> bytes:
-        """The next bytes; `Malformed` where there are fewer."""
-        if len(self._data) - self._at < count:
-            raise Refused(Code.Malformed, "encoding", f"{len(self._data)} bytes end too early")
+        """The next bytes."""
         self._at += count
         return self._data[self._at - count : self._at]
 
@@ -354,8 +352,9 @@ class _Reader:
         return name, shadow
 
     def finish(self) -> None:
+        """Returns when what was read is all there is, no more and no less."""
         if self._at != len(self._data):
-            raise Refused(Code.Malformed, "encoding", f"{len(self._data) - self._at} bytes left over")
+            raise Refused(Code.Malformed, "encoding", f"{len(self._data)} bytes where {self._at} are due")
 
 
 def _name(scheme: bytes) -> bytes:
