@@ -32,7 +32,7 @@ from poft.verification.api import Limits, TrustState
 from poft.verification.schemes.cmt1 import CommitteeGenesis, build_proof
 
 from poft_bls12381.committee import Proof, key_log
-from poft_bls12381.curve import FIELD
+from poft_bls12381.curve import FIELD, aggregate_keys
 from poft_bls12381.forgeries import Forged, forged_geneses, forged_updates, twist_point
 from poft_bls12381.honest import Committee, committee, most_absent
 from poft_bls12381.scheme import BlsVerifier
@@ -229,6 +229,19 @@ def bad_handovers(members: Committee) -> Iterator[Json]:
     yield without("a key with a coordinate not below p", above)
     yield without("a key out of the subgroup", outside)
     yield without("infinity as a member's key", nothing)
+
+    # The good key after the bad one must not make up for it: without the bad one the rest adds up.
+    seven = committee(b"vectors", 7)
+    _, known = story(seven)
+    bad = seven.keys[3][:-1] + bytes([seven.keys[3][-1] ^ 1])
+    keys = key_log((*seven.keys[:3], bad, *seven.keys[4:]))
+    total = aggregate_keys((*seven.keys[:3], *seven.keys[4:]))
+    two = seven.prove(statement(20, 30), DOMAIN, (3, 6), nodes(13, 30))
+    absent = [replace(one, path=tuple(keys.inclusion_path(one.index, 7))) for one in two.absent]
+    roll = replace(seven.roll, aggregate=total, root=keys.root(7))
+    yield of(
+        "a key off the curve and a good one", replace(two, roll=roll, absent=(replace(absent[0], key=bad), absent[1]))
+    )
 
 
 def histories(members: Committee) -> Iterator[Json]:
