@@ -47,12 +47,15 @@ def build() -> None:
         raise ConfigError("forge is not installed", "run make setup")
     forge = found[0]
     digest = source_digest()
-    built = subprocess.run([forge, "build", "--skip", "test"], cwd=HERE, capture_output=True, text=True, check=False)
+    # Apart from what tests and lint leave in `out`, which may lack bytecode.
+    apart = ["--out", "out/artifacts", "--cache-path", "cache/artifacts"]
+    command = [str(forge), "build", "--offline", "--skip", "test", *apart]
+    built = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False)
     if built.returncode:
         raise ConfigError(f"forge build failed:\n{built.stdout}{built.stderr}", "Correct the contracts")
     contracts = {}
     for name in (*CONTRACTS, *(verifier.contract for verifier in VERIFIERS)):
-        output = json.loads((HERE / "out" / f"{name}.sol" / f"{name}.json").read_text(encoding="utf-8"))
+        output = json.loads((HERE / "out" / "artifacts" / f"{name}.sol" / f"{name}.json").read_text(encoding="utf-8"))
         contracts[name] = {"abi": _compact(output["abi"]), "bytecode": output["bytecode"]["object"]}
     if source_digest() != digest:
         raise ArtifactError("the sources changed while they were compiled")
