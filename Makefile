@@ -71,7 +71,9 @@ test-examples: setup need-cargo $(VENV)/.examples ## a third party's scheme: its
 	cd examples/bls12381 && $(abspath $(BIN))/python -m mypy
 	cd examples/bls12381 && $(abspath $(BIN))/python -m pytest -q tests
 	cd examples/bls12381/evm && $(FORGE) fmt --check && $(FORGE) test --offline
-	cd examples/bls12381/substrate && cargo fmt --check && CARGO_TARGET_DIR=$(CARGO_TARGET) cargo test --quiet --locked
+	cd examples/bls12381/substrate && cargo fmt --check
+	cd examples/bls12381/substrate && CARGO_TARGET_DIR=$(CARGO_TARGET) cargo clippy --quiet --locked --all-targets -- -D warnings
+	cd examples/bls12381/substrate && CARGO_TARGET_DIR=$(CARGO_TARGET) cargo test --quiet --locked
 	CARGO_TARGET_DIR=$(CARGO_TARGET) $(BIN)/poft plugin check BLS1 --members 4
 
 .PHONY: test-python
