@@ -122,7 +122,14 @@ def show(card: Scorecard) -> None:
         print(f"{kind}  {finding.where}: {finding.case}\n    due:  {finding.due}\n    said: {finding.said}")
     if len(card.findings) > SHOWN:
         print(f"... and {len(card.findings) - SHOWN} more; --json has them all")
-    print(f"{card.scheme}: {'every case came out as it has to' if card.sound else f'{len(card.findings)} findings'}")
+    print(f"{card.scheme}: {verdict(card)}")
+
+
+def verdict(card: Scorecard) -> str:
+    """What came of it, in words."""
+    if card.sound:
+        return "every case came out as it has to"
+    return f"{len(card.findings)} findings" if card.findings else "nothing was asked: everything is exempt or absent"
 
 
 def costs(one: Measurement) -> dict[str, str]:

@@ -97,8 +97,9 @@ class Scorecard:
 
     @property
     def sound(self) -> bool:
-        """Whether every case came out as it has to."""
-        return bool(self.tallies) and not self.findings
+        """Whether every case came out as it has to, and something was asked: a description may exempt every case."""
+        asked = all(tally.honest and tally.attacks for tally in self.tallies)
+        return bool(self.tallies) and asked and not self.findings
 
 
 def places() -> list[str]:

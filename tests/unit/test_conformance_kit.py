@@ -140,6 +140,13 @@ def test_an_exemption_of_nothing_and_two_forgeries_of_one_name_are_errors_of_the
         attacks(replace(CMT1, plugin=replace(PLUGIN, source=Repeats)), 4, Depth())
 
 
+def test_a_scheme_that_exempts_itself_from_everything_is_not_sound() -> None:
+    exempt = replace(CMT1, plugin=replace(PLUGIN, exempt={"*": "trust me"}))
+    card = check(exempt, on=("python",))
+    assert not card.findings
+    assert not card.sound
+
+
 def test_every_case_has_its_own_name_and_sources_are_the_same_for_the_same_seed() -> None:
     cases = attacks(CMT1, 7, Depth())
     assert len({case.name for case in cases}) == len(cases) > 500

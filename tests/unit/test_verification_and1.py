@@ -147,6 +147,23 @@ def test_a_scheme_moves_by_one_epoch_at_most(epochs: int, moved: int | None) -> 
         assert finalised.dissent == (2 if moved is None else 0)
 
 
+class Breaking(Elsewhere):
+    """A plug-in that raises something else than `Refused`."""
+
+    def verify(
+        self, source_domain: bytes, state: TrustState, proof: bytes, limits: Limits
+    ) -> tuple[TrustState, Finalised]:
+        after, finalised = super().verify(source_domain, state, proof, limits)
+        raise ZeroDivisionError(after, finalised)
+
+
+def test_a_scheme_in_shadow_that_breaks_dissents() -> None:
+    voices = (A, replace(B, scheme=b"ELSE", shadow=True))
+    parts = tuple(SchemeProof(voice.trust, voice.says()) for voice in voices)
+    asked = (SOURCE, believing(voices), AgreementProof(1, parts).encode(), LIMITS)
+    assert composed_with(Breaking()).verify(*asked)[1].dissent == 2
+
+
 def test_the_installed_scheme_knows_the_installed_ones() -> None:
     installed = verifier(b"AND1")
     parts = (A.genesis(), SchemeGenesis(b"ESP1", b"\1" * 20 + A.genesis().genesis))

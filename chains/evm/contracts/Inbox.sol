@@ -123,8 +123,8 @@ contract Inbox is AccessManaged, IPacketReceiver {
         if (link.acknowledged) _acknowledge(source, packets, due, failed);
     }
 
-    /// Hands a packet whose application failed to it once more, with all the gas that the caller brings; reverts as
-    /// the application does.
+    /// Hands a packet whose application failed to it once more, with all the gas that the caller brings, which is at least
+    /// what a delivery gives; reverts as the application does.
     function retry(Packet calldata packet, bytes calldata payload) external {
         bytes32 packetId = Packets.idOf(packet);
         uint256 failedIn = _failedIn[packetId];
@@ -137,7 +137,8 @@ contract Inbox is AccessManaged, IPacketReceiver {
         require(keccak256(payload) == packet.payloadHash, Refused(Code.PayloadMismatch));
         delete _failedIn[packetId];
         emit PacketRetried(packetId);
-        IPacketReceiver(_account(packet.receiver)).onPacket(packetId, packet, payload);
+        (address receiver,) = _addressee(packet);
+        IPacketReceiver(receiver).onPacket(packetId, packet, payload);
         if (packet.kind == Packets.KIND_CHECKPOINT && _links[packet.sourceDomain].acknowledged) {
             PacketFate[] memory fates = new PacketFate[](1);
             fates[0] = PacketFate(packetId, Fate.Applied);
@@ -274,10 +275,7 @@ contract Inbox is AccessManaged, IPacketReceiver {
         private
         returns (bool applied)
     {
-        address receiver = _account(packet.receiver);
-        uint256 share = receiver == address(this) ? ACKNOWLEDGEMENT_GAS : APPLICATION_GAS;
-        // A call gets at most 63/64 of what is left (EIP-150).
-        require(gasleft() - gasleft() / 64 > share + 5000, GasBelowFloor());
+        (address receiver, uint256 share) = _addressee(packet);
         bytes4 selector = IPacketReceiver.onPacket.selector;
         bytes memory reason;
         // Solidity's own low-level call copies all return data, which the application chooses and this contract pays; its
@@ -332,6 +330,14 @@ contract Inbox is AccessManaged, IPacketReceiver {
         bytes32 peerInbox = _senders[source][Domains.endpoint(address(this))];
         bytes memory payload = Acknowledgements.encode(Domains.endpoint(msg.sender), fates);
         outbox.send(Packets.KIND_ACKNOWLEDGEMENT, source, peerInbox, 0, payload);
+    }
+
+    /// Who takes a packet, and the gas for it, which the transaction has to carry: a call gets at most 63/64 of what is left
+    /// (EIP-150), and an application that outlives a starved call of its own must not be told by less.
+    function _addressee(Packet calldata packet) private view returns (address receiver, uint256 share) {
+        receiver = _account(packet.receiver);
+        share = receiver == address(this) ? ACKNOWLEDGEMENT_GAS : APPLICATION_GAS;
+        require(gasleft() - gasleft() / 64 > share + 5000, GasBelowFloor());
     }
 
     /// The client's generation, counted from 1.

@@ -213,6 +213,18 @@ contract InboxTest is Link {
         inbox.retry(packet, "payload");
     }
 
+    /// Who retries does not choose how little gas an application gets either.
+    function test_retry_refusesGasBelowFloor_starvedApplication() public {
+        MendableReceiver receiver = new MendableReceiver(inbox, SOURCE, PEER_SENDER);
+        (Packet memory packet,) = _deliverTo(address(receiver), Fate.Failed);
+        receiver.mend();
+        uint256 gas = inbox.APPLICATION_GAS();
+        vm.expectRevert(abi.encodeWithSelector(Inbox.GasBelowFloor.selector));
+        inbox.retry{gas: gas}(packet, "payload");
+        inbox.retry(packet, "payload");
+        vm.assertEq(receiver.count(), 1, "retried");
+    }
+
     function test_retry_refusesHaltedAndWrongSender_withdrawnMeanwhile() public {
         MendableReceiver receiver = new MendableReceiver(inbox, SOURCE, PEER_SENDER);
         (Packet memory packet,) = _deliverTo(address(receiver), Fate.Failed);

@@ -205,6 +205,26 @@ contract LightClientTest is Link {
         lightClient.finalisedRoot(SOURCE, 9);
     }
 
+    /// The first statement of a generation has no history to be consistent with, so its quorum may choose any root: here
+    /// one that gives, under the next generation's mask, the root of a forged log.
+    function test_recover_forgetsRing_rootMadeForNextGenerationsMask() public {
+        bytes32 forged = keccak256("root of a log with a packet that the source never sent");
+        lightClient.freeze(SOURCE);
+        lightClient.recover(SOURCE, verifier, packGenesis(2, addresses(keys), false));
+        FinalityStatement memory said = statementAt(30);
+        (said.epoch, said.outboxSize) = (2, 8);
+        said.outboxRoot = forged ^ keccak256(abi.encode(1, 8)) ^ keccak256(abi.encode(2, 8));
+        lightClient.update(SOURCE, pack(evidence(SOURCE, keys, 3, said)));
+        lightClient.freeze(SOURCE);
+        uint256[] memory next = sortedKeys("successor", 4);
+        lightClient.recover(SOURCE, verifier, packGenesis(3, addresses(next), false));
+        said = statementAt(40);
+        said.epoch = 3;
+        lightClient.update(SOURCE, pack(evidence(SOURCE, next, 3, said)));
+        expectRefused(Code.UnknownOutbox);
+        lightClient.finalisedRoot(SOURCE, 8);
+    }
+
     function test_recover_changesScheme_anotherVerifier() public {
         ShadowedVerifier shadowed = new ShadowedVerifier(verifier);
         lightClient.freeze(SOURCE);

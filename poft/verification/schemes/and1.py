@@ -275,7 +275,8 @@ class AgreementVerifier:
             return None
         try:
             answer = self._known(part.trust.scheme).verify(source_domain, part.trust.within(state), part.proof, limits)
-        except Refused:
+        except Exception:
+            # Whatever a scheme on trial raises, on the EVM its revert is a dissent as well; it stops nobody.
             return None
         moved = _moved(part.trust, answer[0]) if _agree(answer, agreed) else None
         # What refuses nothing cannot ask for an epoch that does not exist either.
