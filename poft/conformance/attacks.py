@@ -216,6 +216,10 @@ def of_signers(world: World) -> Iterator[Case]:
     foreign = source.prove(third, domain=stranger.domain)
     yield refused("signed for another chain", verify(two, foreign), SIGNATURE)
     yield refused("used for another chain", verify(two, proof, stranger.domain), SIGNATURE, _DOMAIN)
+    for at in (0, 15, 31):
+        near = flipped(source.domain, at)
+        name = f"used for a chain whose domain differs in byte {at}"
+        yield refused(name, verify(two, proof, near), SIGNATURE, _DOMAIN)
     yield refused("signed by strangers", verify(two, stranger.prove(third, domain=source.domain)), AUTHORITY)
     yield refused("nobody signed", verify(two, source.prove(third, 0)), _SHORT, *SIGNATURE)
     yield refused("half of a quorum", verify(two, source.prove(third, world.quorum // 2)), _SHORT, *SIGNATURE)

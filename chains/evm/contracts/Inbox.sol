@@ -137,8 +137,9 @@ contract Inbox is AccessManaged, IPacketReceiver {
         require(keccak256(payload) == packet.payloadHash, Refused(Code.PayloadMismatch));
         delete _failedIn[packetId];
         emit PacketRetried(packetId);
-        (address receiver,) = _addressee(packet);
-        IPacketReceiver(receiver).onPacket(packetId, packet, payload);
+        // An application that outlives a starved call of its own must not be told by less than a delivery gives.
+        require(gasleft() - gasleft() / 64 > APPLICATION_GAS + 5000, GasBelowFloor());
+        IPacketReceiver(_account(packet.receiver)).onPacket(packetId, packet, payload);
         if (packet.kind == Packets.KIND_CHECKPOINT && _links[packet.sourceDomain].acknowledged) {
             PacketFate[] memory fates = new PacketFate[](1);
             fates[0] = PacketFate(packetId, Fate.Applied);
@@ -275,7 +276,10 @@ contract Inbox is AccessManaged, IPacketReceiver {
         private
         returns (bool applied)
     {
-        (address receiver, uint256 share) = _addressee(packet);
+        address receiver = _account(packet.receiver);
+        uint256 share = receiver == address(this) ? ACKNOWLEDGEMENT_GAS : APPLICATION_GAS;
+        // A call gets at most 63/64 of what is left (EIP-150).
+        require(gasleft() - gasleft() / 64 > share + 5000, GasBelowFloor());
         bytes4 selector = IPacketReceiver.onPacket.selector;
         bytes memory reason;
         // Solidity's own low-level call copies all return data, which the application chooses and this contract pays; its
@@ -330,14 +334,6 @@ contract Inbox is AccessManaged, IPacketReceiver {
         bytes32 peerInbox = _senders[source][Domains.endpoint(address(this))];
         bytes memory payload = Acknowledgements.encode(Domains.endpoint(msg.sender), fates);
         outbox.send(Packets.KIND_ACKNOWLEDGEMENT, source, peerInbox, 0, payload);
-    }
-
-    /// Who takes a packet, and the gas for it, which the transaction has to carry: a call gets at most 63/64 of what is left
-    /// (EIP-150), and an application that outlives a starved call of its own must not be told by less.
-    function _addressee(Packet calldata packet) private view returns (address receiver, uint256 share) {
-        receiver = _account(packet.receiver);
-        share = receiver == address(this) ? ACKNOWLEDGEMENT_GAS : APPLICATION_GAS;
-        require(gasleft() - gasleft() / 64 > share + 5000, GasBelowFloor());
     }
 
     /// The client's generation, counted from 1.
