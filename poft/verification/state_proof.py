@@ -56,7 +56,7 @@ class StateProof:
         account, at = _decode_nodes(data, 0)
         storage, end = _decode_nodes(data, at)
         if end != len(data):
-            raise Refused(Code.Malformed, "state proof", f"{len(data) - end} bytes left over")
+            raise Refused(Code.Malformed, "state proof", f"{end} bytes where {len(data)} were given")
         return cls(account, storage)
 
 
@@ -218,7 +218,7 @@ def _encode_nodes(nodes: Sequence[bytes]) -> bytes:
 
 
 def _decode_nodes(data: bytes, at: int) -> tuple[tuple[bytes, ...], int]:
-    """(nodes, where they end)."""
+    """(nodes, where they end). What is cut off ends beyond the data, and `decode` refuses it."""
     if at >= len(data):
         raise Refused(Code.Malformed, "state proof", "cut off")
     count, at = data[at], at + 1
@@ -226,13 +226,9 @@ def _decode_nodes(data: bytes, at: int) -> tuple[tuple[bytes, ...], int]:
         raise Refused(Code.Oversize, "state proof", f"{count} nodes of at most {MAX_NODES}")
     nodes = []
     for _ in range(count):
-        if at + 2 > len(data):
-            raise Refused(Code.Malformed, "state proof", "cut off")
         length, at = int.from_bytes(data[at : at + 2], "big"), at + 2
         if length > MAX_NODE:
             raise Refused(Code.Oversize, "state proof", f"a node of {length} bytes")
-        if at + length > len(data):
-            raise Refused(Code.Malformed, "state proof", "cut off")
         nodes.append(data[at : at + length])
         at += length
     return tuple(nodes), at

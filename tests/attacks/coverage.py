@@ -424,6 +424,7 @@ SECTION_11: dict[str, dict[str, Case]] = {
             (
                 "state_proof:embedded_leaf_*=BadStateProof",
                 "state_proof:child_on_way_list_*=BadStateProof",
+                "state_proof:list_for_*=BadStateProof",
                 "state_proof:slot_beside_embedded_*=Ok",
             )
         ),

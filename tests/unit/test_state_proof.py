@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -22,6 +23,7 @@ from trie import HexaryTrie
 
 from poft.protocol.errors import Code, Refused
 from poft.protocol.hashing import keccak
+from poft.verification.schemes.esp1 import OutboxProof
 from poft.verification.state_proof import COMMITMENT_SLOT, StateProof, proven_slot
 from tests.vectors.state_proofs import packed
 from tests.vectors.tries import walk, world
@@ -102,10 +104,23 @@ def test_round_trip(account: list[bytes], storage: list[bytes]) -> None:
     assert StateProof.decode(proof.encode()) == proof
 
 
+def test_round_trip_at_the_bounds() -> None:
+    proof = StateProof((bytes(532),) * 64, (b"",) * 64)
+    assert StateProof.decode(proof.encode()) == proof
+
+
 @pytest.mark.parametrize("nodes", [(b"",) * 65, (bytes(533),)])
 def test_encode_refuses_oversize(nodes: tuple[bytes, ...]) -> None:
     with pytest.raises(Refused) as refused:
         StateProof(nodes, ()).encode()
+    assert refused.value.code is Code.Oversize
+
+
+def test_an_inner_proof_of_more_than_its_length_can_say_is_oversize() -> None:
+    proof = OutboxProof(bytes(20), bytes(32), bytes(65_535), StateProof((), ()))
+    assert OutboxProof.decode(proof.encode()) == proof
+    with pytest.raises(Refused) as refused:
+        replace(proof, inner=bytes(65_536)).encode()
     assert refused.value.code is Code.Oversize
 
 

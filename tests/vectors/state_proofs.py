@@ -66,6 +66,7 @@ def _honest() -> Iterator[Named]:
     yield "slot_below_extensions", ask(world(1, 3, 3, near_accounts=[5, 20], near_slots=[7, 33]))
     yield "slot_beside_embedded_leaf", ask(world(2, near_slots=[56]))
     yield "slot_beside_embedded_branch", ask(_beside_embedded_branch())
+    yield "slot_below_extensions_of_55_bytes", ask(world(111, 1, 1, near_accounts=[40], near_slots=[40]))
     yield "slot_at_last_nibble", ask(world(3, near_accounts=[62], near_slots=[62]))
     yield "slot_at_empty_path", ask(world(4, near_accounts=[63], near_slots=[63]))
     # A node a nibble but for the last one, which its leaf has: 64 nodes.
@@ -327,6 +328,12 @@ def _raw_nodes(part: str) -> Iterator[Named]:
         yield f"string_for_a_list_{name}_{part}", raw(level, encode(payload))
         for head in (b"\xff" + b"\xff" * 8, b"\xfb\xff\xff\xff\xff", b"\xff" + bytes(7) + b"\1", b"\xf8", b"\xf8\x37"):
             yield f"huge_length_{head.hex()}_{name}_{part}", raw(level, head + payload)
+    # 55 bytes are the most that need no length of their own.
+    exact = world(111, 1, 1, near_accounts=[40], near_slots=[40])
+    top = (exact.storage if part == "storage" else exact.accounts).nodes[0].encoded
+    assert top[0] == 0xC0 + 55
+    root, proof = exact.with_raw(part, 0, b"\xf8\x37" + top[1:])
+    yield f"non_minimal_length_of_55_{part}", Question(root, exact.account, exact.slot, packed(proof))
     yield f"node_of_no_bytes_{part}", raw(-1, b"")
     yield f"node_of_one_byte_{part}", raw(-1, b"\x05")
     yield f"node_empty_string_{part}", raw(-1, b"\x80")
@@ -341,6 +348,16 @@ def _raw_nodes(part: str) -> Iterator[Named]:
         ("huge_length_of_value_4_bytes", encode(path) + b"\xbb\xff\xff\xff\xff" + value),
     ):
         yield f"{name}_{part}", raw(-1, listed(bad))
+    # A list whose content is what the string should be.
+    assert isinstance(extension.items[0], bytes) and isinstance(extension.items[1], bytes)
+    yield f"list_for_path_leaf_{part}", raw(-1, listed(listed(path) + encode(value)))
+    yield f"list_for_value_{part}", raw(-1, listed(encode(path) + listed(value)))
+    yield f"list_for_path_extension_{part}", raw(0, listed(listed(extension.items[0]) + encode(extension.items[1])))
+    yield f"list_for_hash_extension_{part}", raw(0, listed(encode(extension.items[0]) + listed(extension.items[1])))
+    on_way = branch.items[branch.way]
+    assert isinstance(on_way, bytes)
+    in_branch = [listed(on_way) if i == branch.way else encode(item) for i, item in enumerate(branch.items)]
+    yield f"list_for_hash_branch_{part}", raw(1, listed(b"".join(in_branch)))
     children = [encode(item) for item in branch.items]
     at = next(i for i in range(16) if branch.items[i] == b"")
     for name, bad in (
@@ -404,8 +421,18 @@ def _records(base: World) -> Iterator[Named]:
         ("string", encode(whole)),
         ("huge_length", b"\xff" + b"\xff" * 8 + payload),
         ("the_storage_root_alone", root),
+        ("list_for_nonce", b"\xf8" + bytes([len(payload) + 1]) + b"\xc1" + payload),
+        ("list_for_balance", _fields(encode(one), b"\xc8" + rich, encode(root), encode(CODE_HASH))),
+        ("list_for_storage_root", _fields(encode(one), encode(rich), b"\xe0" + root, encode(CODE_HASH))),
+        ("list_for_code_hash", _fields(encode(one), encode(rich), encode(root), b"\xe0" + CODE_HASH)),
     ):
         yield f"account_{name}", ask(base.with_record(raw))
+
+
+def _fields(*encoded: bytes) -> bytes:
+    """A list of items that are encoded already, 56 bytes and more."""
+    payload = b"".join(encoded)
+    return _long(0xF7, payload) + payload
 
 
 def _values(base: World) -> Iterator[Named]:
@@ -423,5 +450,6 @@ def _values(base: World) -> Iterator[Named]:
         ("cut", encode(b"\1" * 32)[:-1]),
         ("huge_length", b"\xbf" + b"\xff" * 8 + b"\1" * 32),
         ("word_without_header", b"\xff" * 32),
+        ("list_for_word", b"\xe0" + b"\1" * 32),
     ):
         yield f"word_{name}", ask(base.with_storage(base.storage.forged(-1, lambda items, r=raw: [items[0], r])))

@@ -76,10 +76,9 @@ class OutboxProof:
         if len(data) < _HEAD.size:
             raise Refused(Code.Malformed, "proof", f"{len(data)} bytes")
         outbox, authority, length = _HEAD.unpack_from(data)
-        inner = data[_HEAD.size : _HEAD.size + length]
-        if len(inner) != length:
-            raise Refused(Code.Malformed, "inner proof", "cut off")
-        return cls(outbox, authority, inner, StateProof.decode(data[_HEAD.size + length :]))
+        end = _HEAD.size + length
+        # An inner proof that is cut off leaves nothing for the state proof: `Malformed` as well.
+        return cls(outbox, authority, data[_HEAD.size : end], StateProof.decode(data[end:]))
 
 
 @dataclass(frozen=True, slots=True)
