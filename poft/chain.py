@@ -11,7 +11,7 @@ transaction is refused (nothing was changed then), `Refused` when evidence does 
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from importlib.metadata import entry_points
@@ -481,9 +481,14 @@ def connect(spec: ChainSpec) -> Chain:
     return cast(type[Chain], _plugin("poft.chains", spec.kind))(spec)  # type: ignore[call-arg]
 
 
-def devnet(kind: str) -> Devnet:
-    """The devnets of a kind; `ConfigError` when no plug-in of this kind is installed."""
-    return cast(type[Devnet], _plugin("poft.devnets", kind))()
+def devnet(kind: str, engine: str = "") -> Devnet:
+    """The devnets of a kind, made by the engine that is named where the kind has several.
+
+    Raises:
+        ConfigError: no plug-in of this kind is installed.
+    """
+    plugin = cast(Callable[..., Devnet], _plugin("poft.devnets", kind))
+    return plugin(engine) if engine else plugin()
 
 
 def _plugin(group: str, kind: str) -> object:

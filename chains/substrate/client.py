@@ -103,7 +103,7 @@ class SubstrateChain:
 
     def finality_evidence(self, height: int) -> Finalised:
         """See `poft.chain.Chain.finality_evidence`."""
-        return agreed_evidence(self._endpoints, height, self._spec.development)
+        return agreed_evidence(self._endpoints, height, self._spec)
 
     def outbox_heights(self, first: int, last: int) -> list[int]:
         """See `poft.chain.Chain.outbox_heights`; heights ascend with the index, so the first is found by bisection."""

@@ -1,44 +1,60 @@
-"""Development chains: chopsticks processes that this project starts, resumes and stops.
+"""Development chains: processes that this project starts, resumes and stops.
 
-A devnet lives in a folder: `devnet.json` (what it is, and the pid while it runs), `genesis.json`, `node.json` (the
-node's configuration), `chain.sqlite` (every block with what it changed), `node.log`. The node (node.mjs) runs detached;
-it makes a block per extrinsic and answers when the block lies in the database, so that a kill −9 loses nothing that
-was answered. Blocks are final at once and carry the clock's time.
+A devnet lives in a folder: `devnet.json` (what it is, and the pid while it runs), `node.log`, and what its engine keeps
+there. Two engines: chopsticks, which needs nothing that is not on npm, and our own node (`make node`), which has what a
+real network has. The node runs detached; blocks are final at once.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
-from chains.process import Process, end, launch, require_free, runs
+from chains.process import Process, end, require_free, runs
 from poft.chain import ChainSpec, DevnetStatus, free_port
-from poft.protocol.errors import ConfigError, Unreachable
+from poft.protocol.errors import ConfigError
 from poft.whole_file import write_whole
 
-from .genesis import COINS, RUNTIME, domain_of, keypair, request, runtime_code
-from .rpc import NodeError, Rpc
+from .chopsticks import Chopsticks
+from .genesis import COINS, GOVERNOR, RUNTIME, Beginning, domain_of, keypair
+from .poft_node import PoftNode
+from .ready import wait_until_it_answers
+from .rpc import Rpc
 from .runtime import Runtime, number, record
 from .sending import Payer
 
 KIND = "substrate"
-GOVERNOR = "//Alice"
-"""The account behind sudo in the runtime's development preset."""
+DEFAULT_ENGINE = Chopsticks.name
 
-_NODE_MAJOR = 20
-_READY_SECONDS = 60.0
-_POLL_SECONDS = 0.02
-_LOG_LINES = 3
-_SCRIPT = Path(__file__).parent / "node.mjs"
-_PACKAGE = "@acala-network/chopsticks"
-_STATE, _GENESIS, _CONFIG, _DATABASE, _LOG = "devnet.json", "genesis.json", "node.json", "chain.sqlite", "node.log"
-_BLOCKS_IN_MEMORY = 1_000_000
-"""All of them: beyond this many the node reads old blocks, and all their ancestors, from the database again."""
+_STATE, _LOG = "devnet.json", "node.log"
+
+
+class Engine(Protocol):
+    """What makes the blocks of a devnet."""
+
+    name: str
+
+    def version(self) -> str:
+        """Its version. `ConfigError` when it is not installed."""
+        ...
+
+    def fresh(self, folder: Path) -> bool:
+        """Whether no chain of this engine lies in the folder."""
+        ...
+
+    def launch(self, folder: Path, log: Path, port: int, beginning: Beginning) -> Process:
+        """Starts it; where the folder has no chain, a new one begins."""
+        ...
+
+    def started(self, folder: Path) -> None:
+        """Clears away what only the start needed. Also called when it failed."""
+        ...
+
+
+_ENGINES: dict[str, Engine] = {Chopsticks.name: Chopsticks(), PoftNode.name: PoftNode()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +79,11 @@ class _State:
 
 
 class SubstrateDevnet:
-    """Devnets of kind `substrate`; new ones on this runtime."""
+    """Devnets of kind `substrate`: new ones on this runtime, by the engine that is asked for (none: the folder's, else
+    the default)."""
 
-    def __init__(self, runtime: Path = RUNTIME) -> None:
+    def __init__(self, engine: str = "", runtime: Path = RUNTIME) -> None:
+        self._engine = engine
         self._runtime = runtime
 
     def start(self, folder: Path, name: str, port: int, accounts: Sequence[str] = ()) -> ChainSpec:
@@ -76,13 +94,14 @@ class SubstrateDevnet:
             raise ConfigError(
                 f"{folder} holds the {state.kind} devnet {state.name!r}", "Choose another folder, or remove this one"
             )
+        engine = _engine(self._engine, folder, state)
         port = port or (state.port if state else 0) or free_port()
         if state is not None and state.running:
             if port != state.port:
                 raise ConfigError(f"the devnet {name!r} runs on port {state.port}", "Stop it to move it")
             _fund(state.rpc, accounts)
         else:
-            state = _launch(folder, name, port, accounts, self._runtime)
+            state = _launch(engine, folder, port, Beginning(name, tuple(accounts), self._runtime))
         return ChainSpec(name=name, kind=KIND, rpc=(state.rpc,), domain=domain_of(name), key=GOVERNOR, development=True)
 
     def account(self, label: str) -> str:
@@ -103,90 +122,38 @@ class SubstrateDevnet:
         return DevnetStatus(state.name, state.kind, state.engine, state.running, pid, state.rpc, str(folder))
 
 
-def node_modules() -> Path:
-    """The folder in which npm put chopsticks: that of the checkout, else of the working directory.
-
-    Raises:
-        ConfigError: it is not installed.
-    """
-    here, work = Path(__file__).resolve(), Path.cwd().resolve()
-    for parent in (*here.parents, work, *work.parents):
-        if (parent / "node_modules" / _PACKAGE).is_dir():
-            return parent / "node_modules"
-    raise ConfigError("chopsticks is not installed", "run make setup")
-
-
-def node_binary() -> str:
-    """Node's executable.
-
-    Raises:
-        ConfigError: it is missing or too old.
-    """
-    remedy = f"Install Node {_NODE_MAJOR} or newer: https://nodejs.org, or the package nodejs of your system"
-    found = shutil.which("node")
-    if found is None:
-        raise ConfigError("Node is not installed", remedy)
-    version = subprocess.run([found, "--version"], capture_output=True, text=True, check=False).stdout.strip()
-    if not version.startswith("v") or int(version[1:].split(".")[0]) < _NODE_MAJOR:
-        raise ConfigError(f"Node {version or '(unknown version)'} is too old", remedy)
-    return found
+def _engine(asked: str, folder: Path, state: _State | None) -> Engine:
+    """The engine that was asked for; a folder keeps the one that it began with."""
+    begun = state.engine.split()[0] if state else ""
+    chosen = asked or begun or DEFAULT_ENGINE
+    if chosen not in _ENGINES:
+        raise ConfigError(f"there is no engine {chosen!r}", f"Engines: {', '.join(sorted(_ENGINES))}")
+    if begun not in ("", chosen):
+        remedy = "Choose another folder, or remove this one"
+        raise ConfigError(f"{folder} holds a chain of the engine {begun!r}", remedy)
+    return _ENGINES[chosen]
 
 
-def _launch(folder: Path, name: str, port: int, accounts: Sequence[str], runtime: Path) -> _State:
-    node, modules = node_binary(), node_modules()
+def _launch(engine: Engine, folder: Path, port: int, beginning: Beginning) -> _State:
+    version = engine.version()
     require_free(port)
     folder.mkdir(parents=True, exist_ok=True)
-    fresh = not (folder / _GENESIS).exists()
-    wasm = folder / "runtime.wasm"
-    if fresh:
-        wasm.write_bytes(runtime_code(runtime))
-    configuration = {
-        "genesis": str(folder / _GENESIS),
-        "db": str(folder / _DATABASE),
-        "resume": True,
-        "host": "127.0.0.1",
-        "port": port,
-        "build-block-mode": "Instant",
-        "max-memory-block-count": _BLOCKS_IN_MEMORY,
-        **({"request": request(name, wasm, accounts)} if fresh else {}),
-    }
-    (folder / _CONFIG).write_text(json.dumps(configuration, indent=2), encoding="ascii")
-    engine = f"chopsticks {json.loads((modules / _PACKAGE / 'package.json').read_text(encoding='utf-8'))['version']}"
-    # node.mjs writes a line per block and per refusal; chopsticks would add a stack trace to each refusal.
-    process = launch(
-        [node, str(_SCRIPT), str(modules), str(folder / _CONFIG)], folder / _LOG, {"LOG_LEVEL": "fatal", "PORT": ""}
-    )
-    state = _State(KIND, name, port, engine, process)
-    _write(folder, state)
+    fresh = engine.fresh(folder)
+    state = _State(KIND, beginning.name, port, f"{engine.name} {version}")
     try:
-        _wait(state.rpc, process, folder)
+        process = engine.launch(folder, folder / _LOG, port, beginning)
+        state = replace(state, node=process)
+        _write(folder, state)
+        wait_until_it_answers(state.rpc, process, folder / _LOG)
         if not fresh:
-            _fund(state.rpc, accounts)
+            _fund(state.rpc, beginning.accounts)
     except BaseException:  # whatever it was, also Ctrl-C: nothing that was started here stays behind
         end(state.node)
         _write(folder, replace(state, node=None))
         raise
     finally:
-        wasm.unlink(missing_ok=True)
+        engine.started(folder)
     return state
-
-
-def _wait(url: str, process: Process, folder: Path) -> None:
-    deadline = time.monotonic() + _READY_SECONDS
-    rpc = Rpc(url)
-    while time.monotonic() < deadline:
-        if not runs(process):
-            words = (folder / _LOG).read_text(encoding="utf-8", errors="replace").splitlines()
-            said = " ".join(words[:_LOG_LINES])
-            raise ConfigError(f"the node ended before it answered: {said}", f"See {folder / _LOG}")
-        try:
-            rpc.ask("chain_getHeader")
-            return
-        except (Unreachable, NodeError):
-            time.sleep(_POLL_SECONDS)
-        finally:
-            rpc.close()
-    raise Unreachable(f"the node does not answer after {_READY_SECONDS:.0f} s; see {folder / _LOG}")
 
 
 def _fund(url: str, accounts: Sequence[str]) -> None:

@@ -4,23 +4,28 @@ The header hashes (blake2b-256 of its SCALE encoding) to the block hash; exactly
 `Other("POFT" ‖ u64 size LE ‖ root)`, 44 bytes; a read proof leads from its state root to the bridge's outbox, which has
 that size and root, and to the time. An embedded development node has no trie, and its headers lack the runtime's
 digest items: from such a node the item is taken from the storage value `System.Digest`, and only when the chain's
-specification says that it is a development chain.
+specification says that it is a development chain. Of any other chain the block must be final by its validators' votes
+(`chains.substrate.finality`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from poft.protocol.errors import Code, Refused
+from poft.chain import ChainSpec
+from poft.protocol.errors import Code, ConfigError, Refused
 from poft.protocol.merkle import Frontier
 from poft.verification.api import Finalised
 
+from .finality import require_justified
 from .headers import digest_of, header_hash
 from .proof import digest_items, proven
 from .rpc import NodeError
 from .runtime import Runtime, items, number, octets, record
 from .sending import height_of
 
+GENESIS = "genesis"
+"""Entry of a specification's `deployment`: the hash of the chain's genesis block, 0x."""
 TAG = b"POFT"
 ITEM_BYTES = 44
 """Four of the tag, eight of the size, thirty-two of the root."""
@@ -40,13 +45,15 @@ def outbox_item(digest: bytes) -> tuple[int, bytes] | None:
     return int.from_bytes(ours[0][4:12], "little"), ours[0][12:]
 
 
-def finality_evidence(runtime: Runtime, height: int, development: bool) -> Finalised:
-    """What block `height` of this endpoint says, once header, digest, storage and proof agree.
+def finality_evidence(runtime: Runtime, height: int, spec: ChainSpec) -> Finalised:
+    """What block `height` of this endpoint says, once header, digest, storage, proof and the validators' votes agree.
 
     Raises:
-        Refused: NotFinal, EvidenceDisagrees, DevelopmentChain (what only a development node may lack is missing).
+        Refused: NotFinal, EvidenceDisagrees, DevelopmentChain (what only a development node may lack is missing), or
+            what is wrong with the votes (`chains.substrate.grandpa`).
+        ConfigError: the specification of a chain that is no development chain does not name its genesis.
     """
-    rpc = runtime.rpc
+    rpc, development = runtime.rpc, spec.development
     final = height_of(rpc.record("chain_getHeader", rpc.text("chain_getFinalizedHead")))
     if height > final:
         raise Refused(Code.NotFinal, "height", f"{rpc.url} has finalised {final}, not {height}")
@@ -63,17 +70,26 @@ def finality_evidence(runtime: Runtime, height: int, development: bool) -> Final
     outbox, time = _state(runtime, block, state_root, development)
     if committed != outbox:
         raise Refused(Code.EvidenceDisagrees, "outbox", f"{rpc.url}: digest and storage differ at {height}")
+    if not development:
+        require_justified(runtime, _genesis(spec), height, octets(block), final)
     return Finalised(height, octets(block), state_root, *outbox, time // 1000)
 
 
-def agreed_evidence(endpoints: Sequence[Runtime], height: int, development: bool) -> Finalised:
+def agreed_evidence(endpoints: Sequence[Runtime], height: int, spec: ChainSpec) -> Finalised:
     """The same, from every endpoint alike."""
-    said = [finality_evidence(endpoint, height, development) for endpoint in endpoints]
+    said = [finality_evidence(endpoint, height, spec) for endpoint in endpoints]
     for endpoint, other in zip(endpoints[1:], said[1:], strict=True):
         if other != said[0]:
             urls = f"{endpoints[0].rpc.url} and {endpoint.rpc.url}"
             raise Refused(Code.EvidenceDisagrees, f"block {height}", f"{urls} tell two stories")
     return said[0]
+
+
+def _genesis(spec: ChainSpec) -> bytes:
+    if GENESIS not in spec.deployment:
+        remedy = f"Set deployment.{GENESIS} to the hash of its first block, or declare a development chain"
+        raise ConfigError(f"chain {spec.name!r} does not say which genesis it has", remedy)
+    return octets(spec.deployment[GENESIS])
 
 
 def _state(runtime: Runtime, block: str, state_root: bytes, development: bool) -> tuple[tuple[int, bytes], int]:

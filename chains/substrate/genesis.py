@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import zstandard
@@ -22,6 +23,8 @@ from .rpc import Json
 
 GENESIS_HASH = b"\x45" * 32
 """What chopsticks gives every chain as the hash of its genesis block."""
+GOVERNOR = "//Alice"
+"""The account behind sudo in the runtime's development preset."""
 COINS = 1 << 80
 """What an account gets. An extrinsic costs about 2³³."""
 
@@ -35,6 +38,15 @@ _ZSTD, _WASM = b"\x28\xb5\x2f\xfd", b"\0asm"
 """What files of either kind begin with."""
 RUNTIME = Path(__file__).parent / "runtime.wasm.zst"
 """Written by `build_runtime.sh`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What a new development chain is made of: its name, the secrets of those who begin with coins, its runtime."""
+
+    name: str
+    accounts: tuple[str, ...] = ()
+    runtime: Path = RUNTIME
 
 
 def domain_of(name: str) -> bytes:
@@ -57,8 +69,8 @@ def request(name: str, runtime: Path, accounts: Sequence[str]) -> dict[str, Json
         "endowed": endowed,
         "coins": f"#{COINS}",
         "storage": {
-            _value_key("Timestamp", "Now"): _u64(_TIME_MILLIS),
-            _value_key("Aura", "CurrentSlot"): _u64(_TIME_MILLIS // _SLOT_MILLIS),
+            value_key("Timestamp", "Now"): _u64(_TIME_MILLIS),
+            value_key("Aura", "CurrentSlot"): _u64(_TIME_MILLIS // _SLOT_MILLIS),
         },
     }
 
@@ -95,7 +107,7 @@ def keypair(secret: str) -> Keypair:
     raise ConfigError("the payer's key has an unknown form", "Give a 0x seed of 32 bytes or a derivation like //Alice")
 
 
-def _value_key(pallet: str, item: str) -> str:
+def value_key(pallet: str, item: str) -> str:
     """Key of a storage value: twox128 of the pallet's name, then of the item's."""
     return "0x" + bytes(xxh128(pallet.encode()) + xxh128(item.encode())).hex()
 

@@ -4,8 +4,8 @@ substrate-interface decodes the metadata, encodes arguments and signs; the reque
 are replaced. It would ask for head, header and version before every call: the runtime of these chains changes only
 with a restart of the client. It takes the hashes that a signature is for from `chain_getBlockHash`: a resumed
 development node answers something else for 0 there than its runtime signs for, so genesis comes from
-`System.BlockHash(0)`, and any other from the header after it. And it shows bytes as text where they happen to be UTF-8:
-here bytes are always 0x strings.
+`System.BlockHash(0)`, which a chain has from its first block on, and any other from the header after it. And it shows
+bytes as text where they happen to be UTF-8: here bytes are always 0x strings.
 """
 
 from __future__ import annotations
@@ -80,7 +80,8 @@ class Runtime:
     def __init__(self, rpc: Rpc) -> None:
         self.rpc = rpc
         self.metadata = Metadata(rpc)
-        self._genesis = str(self.read("System", "BlockHash", [0]))
+        first, head = rpc.ask_all([("chain_getBlockHash", [0]), ("chain_getBlockHash", [])])
+        self._genesis = str(first if head == first else self.read("System", "BlockHash", [0]))
 
     def has_pallet(self, pallet: str) -> bool:
         """Whether the runtime has a pallet of this name."""

@@ -25,7 +25,7 @@ class SubstrateStage:
     def open(self, subject: Subject, folder: Path) -> Iterator[Stage]:
         """See `poft.conformance.stages.Setting.open`."""
         runtime = subject.plugin.runtime or RUNTIME
-        devnet = SubstrateDevnet(runtime)
+        devnet = SubstrateDevnet(runtime=runtime)
         spec = devnet.start(folder, "conformance-substrate", 0, [devnet.account(STRANGER)])
         try:
             absent = f"{runtime.name} does not have the scheme; --runtime names one that does"

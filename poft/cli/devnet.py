@@ -23,6 +23,12 @@ def up(
     kind: Kinds = None,
     folder: Folder = DEFAULT_FOLDER,
     port: Annotated[int, typer.Option(help="First port; 0 takes free ones.")] = 0,
+    substrate: Annotated[
+        str,
+        typer.Option(
+            metavar="ENGINE", help="What makes a new Substrate chain's blocks: chopsticks, or node (make node)."
+        ),
+    ] = "",
     json: AsJson = False,
 ) -> None:
     """Start one chain of every kind, or resume those whose state lies in the folder."""
@@ -31,7 +37,9 @@ def up(
 
     chosen = kind or list(installed())
     for at, name in enumerate(chosen):
-        spec = devnet(name).start(folder / name, name, port + at if port else 0)
+        spec = devnet(name, substrate if name == "substrate" else "").start(
+            folder / name, name, port + at if port else 0
+        )
         write_spec(folder / name / "spec.json", spec)
     show(folder, json)
 

@@ -17,8 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from chains.substrate import SubstrateChain, SubstrateDevnet
-from chains.substrate import devnet as devnet_module
+from chains.substrate import SubstrateChain, SubstrateDevnet, chopsticks
 from chains.substrate import runtime as runtime_module
 from chains.substrate.genesis import keypair
 from chains.substrate.rpc import NodeError, Rpc
@@ -246,9 +245,9 @@ def foreign(tmp_path: Path) -> Iterator[SubstrateChain]:
     net, port = SubstrateDevnet(), free_port()
     spec = net.start(tmp_path, "foreign", 0)
     net.stop(tmp_path)
-    program = devnet_module.node_modules() / "@acala-network" / "chopsticks" / "chopsticks.cjs"
+    program = chopsticks.node_modules() / "@acala-network" / "chopsticks" / "chopsticks.cjs"
     genesis = str(tmp_path / "genesis.json")
-    command = [devnet_module.node_binary(), str(program), "--chain-spec", genesis, "--port", str(port)]
+    command = [chopsticks.node_binary(), str(program), "--chain-spec", genesis, "--port", str(port)]
     node = subprocess.Popen(
         [*command, "--build-block-mode", "Instant"], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -351,7 +350,7 @@ def test_start_refused_tool_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with monkeypatch.context() as patch, pytest.raises(ConfigError, match="Install Node 20"):
         patch.setenv("PATH", str(tmp_path))
         SubstrateDevnet().start(tmp_path / "a", "x", 0)
-    monkeypatch.setattr(devnet_module, "_PACKAGE", "@acala-network/not-installed")
+    monkeypatch.setattr(chopsticks, "_PACKAGE", "@acala-network/not-installed")
     with pytest.raises(ConfigError, match="make setup"):
         SubstrateDevnet().start(tmp_path / "b", "x", 0)
 

@@ -12,7 +12,7 @@ from hashlib import blake2b
 
 import pytest
 
-from chains.substrate.devnet import node_binary, node_modules
+from chains.substrate.chopsticks import node_binary, node_modules
 from chains.substrate.evidence import outbox_item
 from chains.substrate.headers import header_hash
 from chains.substrate.proof import compact, proven

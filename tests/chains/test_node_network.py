@@ -1,0 +1,290 @@
+"""Four validators of our own node: blocks in turns, votes, deaths, and what a lying endpoint cannot say about them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from chains.substrate import SubstrateChain
+from chains.substrate.evidence import finality_evidence
+from chains.substrate.network import SubstrateNetwork, create_network, open_network
+from chains.substrate.rpc import Json, Rpc
+from chains.substrate.runtime import Runtime
+from poft.protocol.errors import Code, ConfigError, Refused
+
+from .chain_kit import label
+from .real_node import needs_node
+
+pytestmark = [pytest.mark.devnet, pytest.mark.slow, needs_node]
+
+PATIENCE = 60.0
+
+
+def until(condition: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:
+    deadline = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < deadline, f"not after {patience:.0f} s: {what}"
+        time.sleep(0.2)
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SubstrateNetwork]:
+    network = create_network(tmp_path_factory.mktemp("network"), "Four validators", 4)
+    network.start()
+    try:
+        until(lambda: min(final(network)) >= 3, "three final blocks")
+        yield network
+    finally:
+        network.stop()
+
+
+def final(network: SubstrateNetwork) -> list[int]:
+    return [one.final for one in network.status() if one.running]
+
+
+def heights(network: SubstrateNetwork) -> list[int]:
+    return [one.height for one in network.status() if one.running]
+
+
+@pytest.fixture
+def chain(network: SubstrateNetwork) -> Iterator[SubstrateChain]:
+    chain = SubstrateChain(network.spec())
+    yield chain
+    chain.close()
+
+
+# --- evidence --------------------------------------------------------------------------------------------------------
+
+
+def test_evidence_has_digest_storage_proof_and_votes_in_agreement(chain: SubstrateChain) -> None:
+    assert not chain.spec.development
+    chain.set_routes(label("something happens"), [])
+    height = chain.final_height()
+    evidence = chain.finality_evidence(height)
+    assert (evidence.height, evidence.outbox_size) == (height, 0)
+    assert abs(evidence.timestamp - time.time()) < 30
+    assert chain.finality_evidence(1).height == 1
+
+
+def test_evidence_of_all_validators_is_one(network: SubstrateNetwork) -> None:
+    chain = SubstrateChain(network.spec(network.positions))
+    height = min(final(network))
+    assert chain.finality_evidence(height).height == height
+    chain.close()
+
+
+def test_evidence_refused_before_finality(chain: SubstrateChain) -> None:
+    with pytest.raises(Refused) as caught:
+        chain.finality_evidence(chain.height() + 10)
+    assert caught.value.code is Code.NotFinal
+
+
+def test_evidence_refused_of_another_genesis(network: SubstrateNetwork) -> None:
+    spec = replace(network.spec(), deployment={"genesis": "0x" + bytes(32).hex()})
+    chain = SubstrateChain(spec)
+    with pytest.raises(Refused) as caught:
+        chain.finality_evidence(1)
+    assert caught.value.code is Code.EvidenceDisagrees
+    chain.close()
+
+
+def test_evidence_wants_the_genesis_named(network: SubstrateNetwork) -> None:
+    chain = SubstrateChain(replace(network.spec(), deployment={}))
+    with pytest.raises(ConfigError, match="genesis"):
+        chain.finality_evidence(1)
+    chain.close()
+
+
+class Liar(Rpc):
+    """The network's own node, with one kind of answer replaced."""
+
+    def __init__(self, url: str, method: str, lie: Callable[[Json], Json]) -> None:
+        super().__init__(url)
+        self._method, self._lie = method, lie
+
+    def ask_all(self, calls: Sequence[tuple[str, Sequence[object]]]) -> list[Json]:
+        answers = super().ask_all(calls)
+        return [
+            self._lie(answer) if method == self._method else answer
+            for (method, _), answer in zip(calls, answers, strict=True)
+        ]
+
+
+def said(network: SubstrateNetwork, method: str, lie: Callable[[Json], Json], height: int) -> Code:
+    rpc = Liar(network.validators[0].rpc, method, lie)
+    runtime = Runtime(rpc)
+    try:
+        finality_evidence(runtime, height, network.spec())
+    except Refused as error:
+        return error.code
+    finally:
+        rpc.close()
+    return Code.Ok
+
+
+def justified_height(network: SubstrateNetwork) -> int:
+    """A block that has its own justification, and whose child is final."""
+    rpc = Rpc(network.validators[0].rpc)
+    try:
+        for height in range(min(final(network)) - 1, 0, -1):
+            block = rpc.text("chain_getBlockHash", height)
+            if rpc.record("chain_getBlock", block)["justifications"]:
+                return height
+    finally:
+        rpc.close()
+    raise AssertionError("no block has a justification")
+
+
+def with_votes(change: Callable[[bytes], bytes]) -> Callable[[Json], Json]:
+    def lie(answer: Json) -> Json:
+        assert isinstance(answer, dict)
+        found = answer["justifications"]
+        if not isinstance(found, list):
+            return answer
+        engine, raw = found[0]  # type: ignore[misc]
+        return {**answer, "justifications": [[engine, list(change(bytes(raw)))]]}  # type: ignore[arg-type]
+
+    return lie
+
+
+def test_evidence_refused_of_a_node_that_lies_about_votes(network: SubstrateNetwork) -> None:
+    height = justified_height(network)
+    head, vote = 44, 132
+    assert said(network, "chain_getBlock", with_votes(lambda raw: raw), height) is Code.Ok
+    count = {3: 12, 4: 16}
+
+    def fewer(raw: bytes) -> bytes:
+        votes = raw[head] >> 2
+        assert raw[head] == count[votes]
+        return raw[:head] + bytes([2 << 2]) + raw[head + 1 : head + 1 + 2 * vote] + raw[head + 1 + votes * vote :]
+
+    assert said(network, "chain_getBlock", with_votes(fewer), height) is Code.QuorumNotReached
+    flipped = with_votes(lambda raw: raw[:100] + bytes([raw[100] ^ 1]) + raw[101:])
+    assert said(network, "chain_getBlock", flipped, height) is Code.BadSignature
+    another = with_votes(lambda raw: raw[:8] + bytes(32) + raw[40:])
+    assert said(network, "chain_getBlock", another, height) is Code.EvidenceDisagrees
+    later = with_votes(lambda raw: (int.from_bytes(raw[:8], "little") + 1).to_bytes(8, "little") + raw[8:])
+    assert said(network, "chain_getBlock", later, height) is Code.BadSignature
+
+
+def test_evidence_refused_of_a_node_that_shows_no_votes(network: SubstrateNetwork) -> None:
+    def without(answer: Json) -> Json:
+        assert isinstance(answer, dict)
+        return {**answer, "justifications": None}
+
+    assert said(network, "chain_getBlock", without, min(final(network)) - 1) is Code.DevelopmentChain
+
+
+def test_evidence_refused_of_a_node_that_alters_headers_or_proofs(network: SubstrateNetwork) -> None:
+    height = justified_height(network)
+
+    def other_root(answer: Json) -> Json:
+        assert isinstance(answer, dict)
+        return {**answer, "stateRoot": "0x" + bytes(32).hex()}
+
+    assert said(network, "chain_getHeader", other_root, height) is Code.EvidenceDisagrees
+
+    def no_proof(answer: Json) -> Json:
+        assert isinstance(answer, dict)
+        return {**answer, "proof": []}
+
+    assert said(network, "state_getReadProof", no_proof, height) is Code.EvidenceDisagrees
+
+
+# --- deaths ----------------------------------------------------------------------------------------------------------
+
+
+def test_finality_survives_one_death_stops_at_two_and_catches_up(network: SubstrateNetwork) -> None:
+    network.kill(3)
+    before = max(final(network))
+    until(lambda: min(final(network)) >= before + 5, "finality with three of four")
+
+    network.kill(2)
+    time.sleep(3)  # what three of them had voted for may still arrive
+    stopped, height = max(final(network)), max(heights(network))
+    until(lambda: min(heights(network)) >= height + 3, "blocks with two of four")
+    assert max(final(network)) == stopped
+
+    network.start([2])
+    until(lambda: min(final(network)) > height, "finality when the third is back")
+    network.start([3])
+    caught_up = max(final(network))
+    until(lambda: len(final(network)) == 4 and min(final(network)) >= caught_up, "the fourth catches up")
+
+    # Finality came in one leap: the blocks that it skipped are proven by the vote for a later one.
+    chain = SubstrateChain(network.spec())
+    for at in range(stopped, height + 1):
+        assert chain.finality_evidence(at).height == at
+    chain.close()
+
+
+def test_network_goes_on_where_it_stood_when_all_were_killed(network: SubstrateNetwork) -> None:
+    before = max(final(network))
+    for at in network.positions:
+        network.kill(at)
+    assert not any(one.running for one in network.status())
+    again = open_network(network.log(0).parent.parent)
+    again.start()
+    until(lambda: min(final(again)) > before, "finality after a restart of all")
+    again.stop()
+    network.start()
+    until(lambda: min(final(network)) > before, "finality after a second restart")
+
+
+def test_validator_that_lost_its_disk_comes_back_by_its_peers(network: SubstrateNetwork) -> None:
+    with pytest.raises(ConfigError, match="runs"):
+        network.wipe(1)
+    network.stop([1])
+    network.wipe(1)
+    height = max(final(network))
+    network.start([1])
+    until(lambda: network.status()[1].final >= height, "the others' blocks")
+
+
+# --- life cycle ------------------------------------------------------------------------------------------------------
+
+
+def test_single_validator_finalises_by_itself(tmp_path: Path) -> None:
+    network = create_network(tmp_path, "Alone", 1)
+    try:
+        network.start()
+        until(lambda: min(final(network)) >= 2, "two final blocks")
+        chain = SubstrateChain(network.spec())
+        assert chain.finality_evidence(1).height == 1
+        chain.close()
+    finally:
+        network.stop()
+    assert [one.running for one in network.status()] == [False]
+
+
+def test_networks_of_two_names_have_two_domains(network: SubstrateNetwork, tmp_path: Path) -> None:
+    other = create_network(tmp_path, "Other validators", 4)
+    with pytest.raises(ConfigError, match="never started"):
+        other.spec()
+    assert other.domain != network.domain
+
+
+def test_create_refused(tmp_path: Path) -> None:
+    for validators in (0, 33):
+        with pytest.raises(ConfigError, match="validators"):
+            create_network(tmp_path, "x", validators)
+    create_network(tmp_path, "x", 1)
+    with pytest.raises(ConfigError, match="holds a network"):
+        create_network(tmp_path, "x", 1)
+    with pytest.raises(ConfigError, match="holds no network"):
+        open_network(tmp_path / "elsewhere")
+
+
+def test_start_refused_port_in_use_leaves_nothing_running(tmp_path: Path, network: SubstrateNetwork) -> None:
+    late = create_network(tmp_path, "late", 2)
+    path = tmp_path / "network.json"
+    taken = str(network.validators[0].rpc_port)
+    path.write_text(path.read_text().replace(str(late.validators[1].rpc_port), taken))
+    late = open_network(tmp_path)
+    with pytest.raises(ConfigError, match=taken):
+        late.start()
+    assert not any(one.running for one in late.status())
