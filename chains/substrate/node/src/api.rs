@@ -4,6 +4,8 @@
 //! implementation, of which nothing else is used: calls go to the WebAssembly of the chain. So the bodies never run.
 //! A runtime may lack an API that stands here (BEEFY's, for instance): a call of it then answers with an error.
 
+#![allow(dead_code)] // only the types that the macro makes are used
+
 use sp_consensus_aura::sr25519::AuthorityId as AuraId;
 use sp_consensus_beefy::ecdsa_crypto::{AuthorityId as BeefyId, Signature as BeefySignature};
 use sp_consensus_grandpa::AuthorityId as GrandpaId;
