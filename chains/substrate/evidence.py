@@ -19,7 +19,7 @@ from poft.verification.api import Finalised
 
 from .finality import require_justified
 from .headers import digest_of, header_hash
-from .proof import digest_items, proven
+from .proof import digest_items, proven_or_absent
 from .rpc import NodeError
 from .runtime import Runtime, items, number, octets, record
 from .sending import height_of
@@ -93,7 +93,9 @@ def _genesis(spec: ChainSpec) -> bytes:
 
 
 def _state(runtime: Runtime, block: str, state_root: bytes, development: bool) -> tuple[tuple[int, bytes], int]:
-    """((outbox size, root), time in milliseconds) of a block's state, proven where the node can prove."""
+    """((outbox size, root), time in milliseconds) of a block's state, proven where the node can prove. An item that was
+    never written, as the outbox before the first packet, has its default: the proof shows that it was not.
+    """
     wanted = [("Bridge", "Outbox"), ("Timestamp", "Now")]
     keys = [runtime.storage_key(*item) for item in wanted]
     try:
@@ -104,7 +106,7 @@ def _state(runtime: Runtime, block: str, state_root: bytes, development: bool) -
         frontier, time = runtime.read_all([(*item, ()) for item in wanted], block)
     else:
         proof = [octets(node) for node in items(nodes["proof"])]
-        values = [proven(state_root, octets(key), proof) for key in keys]
+        values = [proven_or_absent(state_root, octets(key), proof) for key in keys]
         frontier, time = (runtime.stored(*item, value) for item, value in zip(wanted, values, strict=True))
     peaks = tuple(octets(peak) for peak in items(record(frontier)["peaks"]))
     size = number(record(frontier)["size"])

@@ -25,23 +25,33 @@ def proven(state_root: bytes, key: bytes, nodes: Sequence[bytes]) -> bytes:
     Raises:
         Refused: EvidenceDisagrees, the nodes do not lead from the root to a value of this key.
     """
+    value = proven_or_absent(state_root, key, nodes)
+    if value is None:
+        raise _refused("the key has no value in the trie")
+    return value
+
+
+def proven_or_absent(state_root: bytes, key: bytes, nodes: Sequence[bytes]) -> bytes | None:
+    """The value of a storage key under a state root, or None when the nodes prove that it has none.
+
+    Raises:
+        Refused: EvidenceDisagrees, the nodes prove neither.
+    """
     known = {_blake2(node): node for node in nodes}
     path = [nibble for byte in key for nibble in (byte >> 4, byte & 15)]
     node = _named(known, state_root)
     for _ in range(_MAX_DEPTH):
         kind, partial, reader = _open(node)
         if path[: len(partial)] != partial:
-            raise _refused("the key is not in the trie")
+            return None
         path = path[len(partial) :]
         bitmap = int.from_bytes(reader.take(2), "little") if kind.branch else 0
         value = _value(kind, reader, known)
         if not path:
-            if value is None:
-                raise _refused("the key has no value")
             return value
         child = path.pop(0)
         if not bitmap >> child & 1:
-            raise _refused("the key is not in the trie")
+            return None
         for _ in range((bitmap & ((1 << child) - 1)).bit_count()):
             reader.octets()
         reference = reader.octets()

@@ -1,13 +1,16 @@
 """GRANDPA justifications: what a node, a minority of validators, or somebody between can put into one.
 
-Built here byte by byte after the SCALE layout, with real ed25519 keys.
+Built here byte by byte after the SCALE layout, with real ed25519 keys; `grandpa_recorded.json` has some that four
+validators of our node made.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -78,6 +81,54 @@ def refused(raw: bytes, authorities: AuthoritySet = AUTHORITIES, target: Block =
     with pytest.raises(Refused) as caught:
         verify(raw, authorities, target)
     return caught.value.code
+
+
+# --- of real validators ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    number: int
+    hash: bytes
+    raw: bytes
+
+
+RECORD = json.loads((Path(__file__).parent / "grandpa_recorded.json").read_text())
+RECORDED_SET = AuthoritySet.decode(RECORD["set_id"], bytes.fromhex(RECORD["authorities"][2:]))
+RECORDED = [
+    Recorded(one["number"], bytes.fromhex(one["hash"][2:]), bytes.fromhex(one["justification"][2:]))
+    for one in RECORD["justifications"]
+]
+
+
+@pytest.mark.parametrize("one", RECORDED, ids=lambda one: f"block {one.number}")
+def test_recorded_justification_is_accepted_for_its_block_and_set_alone(one: Recorded) -> None:
+    found = verify_justification(one.raw, RECORDED_SET, one.hash, one.number)
+    assert len(RECORDED_SET.weights) == 4
+    assert len(found.votes) in (3, 4)
+    for block_hash, number in ((one.hash, one.number + 1), (bytes(32), one.number)):
+        with pytest.raises(Refused):
+            verify_justification(one.raw, RECORDED_SET, block_hash, number)
+    with pytest.raises(Refused) as caught:
+        verify_justification(one.raw, replace(RECORDED_SET, identity=1), one.hash, one.number)
+    assert caught.value.code is Code.BadSignature
+
+
+@pytest.mark.parametrize("one", RECORDED, ids=lambda one: f"block {one.number}")
+def test_recorded_justification_refused_with_any_byte_altered_or_missing(one: Recorded) -> None:
+    for at in range(len(one.raw)):
+        for altered in (one.raw[:at] + bytes([one.raw[at] ^ 0x10]) + one.raw[at + 1 :], one.raw[:at]):
+            with pytest.raises(Refused):
+                verify_justification(altered, RECORDED_SET, one.hash, one.number)
+
+
+def test_recorded_votes_of_two_blocks_do_not_add_up() -> None:
+    first, second = RECORDED[:2]
+    votes = 45 + 2 * 132
+    mixed = first.raw[:44] + b"\x0c" + first.raw[45:votes] + second.raw[votes : votes + 132] + b"\0"
+    with pytest.raises(Refused) as caught:
+        verify_justification(mixed, RECORDED_SET, first.hash, first.number)
+    assert caught.value.code is Code.BadSignature
 
 
 # --- quorum ----------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from chains.substrate.headers import digest_of, header_hash
 from chains.substrate.rpc import Rpc
 from chains.substrate.runtime import octets
 from poft.chain import ChainSpec
-from poft.protocol.errors import Code, ConfigError
+from poft.protocol.errors import Code, ConfigError, Unreachable
 
 from .chain_kit import ChainConformance, DevnetConformance, label, refuses
 from .real_node import needs_node
@@ -95,6 +95,8 @@ def test_killed_node_resumes_with_what_it_answered(tmp_path: Path) -> None:
         chain = SubstrateChain(spec)
         receipts = [chain.set_routes(label("before"), []) for _ in range(3)]
         os.kill(net.status(tmp_path).pid, signal.SIGKILL)
+        with pytest.raises(Unreachable):
+            chain.height()
         # The engine that the folder began with, though nobody names it.
         assert SubstrateDevnet().start(tmp_path, "killed", 0) == spec
         assert net.status(tmp_path).engine.startswith("node ")

@@ -15,7 +15,7 @@ import pytest
 from chains.substrate.chopsticks import node_binary, node_modules
 from chains.substrate.evidence import outbox_item
 from chains.substrate.headers import header_hash
-from chains.substrate.proof import compact, proven
+from chains.substrate.proof import compact, proven, proven_or_absent
 from chains.substrate.rpc import Json
 from poft.protocol.errors import Code, Refused
 
@@ -165,6 +165,22 @@ def test_read_proof_refused_absent_key(big: Trie) -> None:
     assert refused(big.root, key + b"\xab", big.nodes)
     assert refused(big.root, key + b"\xab\xcd\x00", big.nodes)
     assert refused(big.root, b"", big.nodes)
+
+
+def test_read_proof_shows_that_a_key_has_no_value(big: Trie) -> None:
+    key = next(iter(big.entries))
+    for absent in (blake2_256(b"absent"), key[:16], key + b"\xab", key + b"\xab\xcd\x00", b""):
+        assert proven_or_absent(big.root, absent, big.nodes) is None
+    assert proven_or_absent(big.root, key, big.nodes) == big.entries[key]
+
+
+def test_read_proof_refused_absence_by_withheld_nodes(big: Trie) -> None:
+    for key, value in big.entries.items():
+        for at in range(len(big.nodes)):
+            try:
+                assert proven_or_absent(big.root, key, big.nodes[:at] + big.nodes[at + 1 :]) == value
+            except Refused as error:
+                assert error.code is Code.EvidenceDisagrees
 
 
 def test_read_proof_refused_another_root(big: Trie) -> None:
