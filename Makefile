@@ -89,6 +89,17 @@ vectors: setup ## rewrite tests/vectors/*.json from the Python reference
 runtime: need-cargo ## rebuild the Substrate runtime's WebAssembly after a change in Rust
 	chains/substrate/build_runtime.sh
 
+.PHONY: node
+node: need-cargo ## build our own Substrate node (about 15 minutes, outside the checkout)
+	chains/substrate/build_node.sh
+
+GETH := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/poft/geth
+
+.PHONY: geth
+geth: ## build go-ethereum for EVM networks of several signers (a few minutes, outside the checkout)
+	@command -v go >/dev/null || { echo "Go is missing: install Go 1.21 or newer (go.dev; Debian: apt-get install golang)" >&2; exit 2; }
+	for version in v1.13.15 v1.16.7; do GOBIN=$(GETH)/$$version go install -ldflags=-checklinkname=0 github.com/ethereum/go-ethereum/cmd/geth@$$version; done
+
 .PHONY: bench
 bench: setup ## benchmarks, side by side in one run; JSON in build/bench.json
 	$(BIN)/python -m experiments.bench --output build/bench.json
