@@ -68,7 +68,7 @@ $(VENV)/.examples: examples/bls12381/pyproject.toml $(VENV)/.stamp
 
 .PHONY: test-examples
 test-examples: setup need-cargo $(VENV)/.examples ## a third party's scheme: its own tests in three languages, then the conformance suite
-	cd examples/bls12381 && $(abspath $(BIN))/python -m mypy
+	cd examples/bls12381 && MYPYPATH=$(CURDIR) $(abspath $(BIN))/python -m mypy
 	cd examples/bls12381 && $(abspath $(BIN))/python -m pytest -q tests
 	cd examples/bls12381/evm && $(FORGE) fmt --check && $(FORGE) test --offline
 	cd examples/bls12381/substrate && cargo fmt --check
