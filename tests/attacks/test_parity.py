@@ -12,7 +12,7 @@ from tests.differential.comparing import Report, compare
 from tests.differential.implementations import Rust, solidity
 
 pytestmark = pytest.mark.devnet
-MUTATIONS = 3000
+MUTATIONS = 6000
 
 
 @pytest.fixture(scope="module")
