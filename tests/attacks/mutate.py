@@ -32,6 +32,14 @@ _COPIED = ("poft", "chains", "relayers", "tests", "docs", "pyproject.toml", "pac
 _EQUIVALENT = {
     # Not noticeable: the mutant answers every input as the original does.
     ("signatures.py", "BadSignature: `0 <= s < CURVE_ORDER`"): "libsecp256k1 refuses s = 0 as BadSignature too",
+    (
+        "Checkpoints.sol",
+        "Malformed: never `payload.length >= (HEAD_WORDS + 1) * WORD`",
+    ): "a shorter payload has not the length that its count asks for: Malformed too",
+    (
+        "Acknowledgements.sol",
+        "Malformed: never `payload.length >= HEAD_WORDS * WORD`",
+    ): "as above",
     ("esp1.py", "Malformed: `len(data) <= _HEAD.size`"): "no state proof follows a head alone: Malformed too",
 }
 

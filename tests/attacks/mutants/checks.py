@@ -27,8 +27,8 @@ def mutated(file: str, source: str, checks: Iterator[Check]) -> Iterator[Mutant]
     for check in checks:
         line = source.count("\n", 0, check.begin) + 1
         text = source[: check.begin] + check.absent + source[check.end :]
-        yield Mutant(file, line, f"{check.code}: never", text)
         begin, end = check.condition
+        yield Mutant(file, line, f"{check.code}: never `{' '.join(source[begin:end].split())}`", text)
         operands = split(source[begin:end], check.join)
         if len(operands) < 2:
             continue
