@@ -3,6 +3,7 @@
 #
 #   build_runtime.sh           build (Rust is needed)
 #   build_runtime.sh --check   exit 1 when the sources have moved on since the committed artefact (nothing is needed)
+#   build_runtime.sh --weights build it with its benchmarks, run them (bencher/) and rewrite pallets/*/src/weights.rs
 #
 # Two toolchains can build it: a rustup toolchain that has the target (`rustup target add wasm32v1-none`), or Debian's
 # rustc-web with its sources, which builds `core` and `alloc` for the target as well. Everything is built outside the
@@ -13,7 +14,8 @@ cd "$(dirname "$0")"
 # One digest over "sha256  path" of every file that the WebAssembly is made from, sorted by path; tests are not.
 sources() {
     find Cargo.toml Cargo.lock primitives schemes pallets runtime -type f \( -name '*.rs' -o -name 'Cargo.*' \) \
-        ! -path '*/tests/*' ! -path '*/examples/*' ! -name tests.rs ! -name mock.rs ! -name testing.rs ! -name harness.rs |
+        ! -path '*/tests/*' ! -path '*/examples/*' ! -name tests.rs ! -name mock.rs ! -name testing.rs \
+        ! -name harness.rs ! -name benchmarking.rs ! -name benchmarks.rs |
         LC_ALL=C sort | xargs sha256sum | sha256sum | cut -d ' ' -f 1
 }
 
@@ -50,6 +52,19 @@ else
     exit 1
 fi
 export RUSTC="$rustc" CARGO_TARGET_WASM32V1_NONE_RUSTFLAGS="$flags"
+
+if [ "${1:-}" = --weights ]; then
+    # Another folder: with their features on, none of the crates are those of the runtime.
+    CARGO_TARGET_DIR="$CARGO_TARGET_DIR/weights" $cargo rustc --locked -p poft-runtime --release --no-default-features \
+        --features runtime-benchmarks --target wasm32v1-none --crate-type cdylib $std
+    (cd bencher && $cargo build --release --locked)
+    place="$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(date -u +%Y-%m-%d)"
+    for pallet in bridge federation; do
+        "$CARGO_TARGET_DIR/release/poft-bencher" "$CARGO_TARGET_DIR/weights/wasm32v1-none/release/poft_runtime.wasm" \
+            "pallet_poft_$pallet" "pallets/$pallet/src/weights.rs" "$place"
+    done
+    exit 0
+fi
 
 before="$(sources)"
 command="cargo rustc --locked -p poft-runtime --release --no-default-features --target wasm32v1-none --crate-type cdylib"

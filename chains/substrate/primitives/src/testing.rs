@@ -1,4 +1,4 @@
-//! Builders of valid objects for tests: keys, logs with their proofs, committees. Feature `testing`, native only.
+//! Builders of valid objects for tests and benchmarks: keys, logs with their proofs, committees. Feature `testing`.
 //!
 //! The log here is the recursive definition of RFC 9162, slow and obvious, so that it is an oracle for [`crate::log`].
 
@@ -14,8 +14,10 @@ use crate::{
     verifier::{Finalised, FinalityVerifier, Limits, TrustState, Work},
     Code, H160, H256,
 };
-use alloc::vec::Vec;
-use sp_core::{ecdsa, Pair};
+use alloc::{format, vec, vec::Vec};
+use sp_core::ecdsa;
+#[cfg(feature = "std")]
+use sp_core::Pair;
 
 /// CMT1 under another name, as `tests/vectors/composed.py` has it.
 pub struct Renamed(pub [u8; 4]);
@@ -59,20 +61,48 @@ impl FinalityVerifier for Renamed {
 }
 
 /// A signing key for tests.
+#[cfg(feature = "std")]
 #[derive(Clone)]
 pub struct Key(ecdsa::Pair);
 
+/// A signing key for benchmarks: the runtime cannot sign, its host's keystore can.
+#[cfg(not(feature = "std"))]
+#[derive(Clone)]
+pub struct Key(ecdsa::Public);
+
+#[cfg(not(feature = "std"))]
+const KEY_TYPE: sp_core::crypto::KeyTypeId = sp_core::crypto::KeyTypeId(*b"poft");
+
 impl Key {
     /// The same key for the same label.
+    #[cfg(feature = "std")]
     pub fn new(label: &str) -> Self {
         Self(ecdsa::Pair::from_seed(&keccak(label.as_bytes()).0))
     }
 
+    /// The same key for the same label.
+    #[cfg(not(feature = "std"))]
+    pub fn new(label: &str) -> Self {
+        // A secret in hex; a phrase would be stretched at every signature.
+        let secret = format!("{:?}", keccak(label.as_bytes()));
+        Self(sp_io::crypto::ecdsa_generate(KEY_TYPE, Some(secret.into_bytes())))
+    }
+
     /// Signs 32 bytes blindly.
     pub fn sign(&self, digest: &H256) -> Vec<u8> {
-        let mut signature = self.0.sign_prehashed(&digest.0).0.to_vec();
+        let mut signature = self.sign_prehashed(&digest.0).0.to_vec();
         signature[64] += 27;
         signature
+    }
+
+    #[cfg(feature = "std")]
+    fn sign_prehashed(&self, digest: &[u8; 32]) -> ecdsa::Signature {
+        self.0.sign_prehashed(digest)
+    }
+
+    #[cfg(not(feature = "std"))]
+    fn sign_prehashed(&self, digest: &[u8; 32]) -> ecdsa::Signature {
+        sp_io::crypto::ecdsa_sign_prehashed(KEY_TYPE, &self.0, digest).expect("the keystore made this key")
     }
 
     /// Its address.
@@ -90,7 +120,7 @@ impl Key {
 /// So many keys, sorted by address.
 pub fn keys(label: &str, count: usize) -> Vec<Key> {
     let mut keys: Vec<Key> = (0..count).map(|i| Key::new(&format!("{label}/{i}"))).collect();
-    keys.sort_by_key(Key::address);
+    keys.sort_by_cached_key(Key::address);
     keys
 }
 
@@ -110,7 +140,7 @@ pub fn committee_proof(
     let digest = statement.digest(source_domain);
     CommitteeProof {
         members: addresses(committee),
-        bitmap: (1 << signers) - 1,
+        bitmap: u64::MAX.checked_shr(64 - signers as u32).unwrap_or(0),
         signature_count: signers as u8,
         signatures: committee[..signers].iter().flat_map(|key| key.sign(&digest)).collect(),
         next_members: Vec::new(),

@@ -124,11 +124,11 @@ impl pallet_poft_bridge::Config for Runtime {
     type Time = Timestamp;
     type Receiver = Federation;
     type Carrier = AccountBytes;
-    type WeightInfo = ();
+    type WeightInfo = pallet_poft_bridge::weights::SubstrateWeight<Runtime>;
 }
 
 impl pallet_poft_federation::Config for Runtime {
     type Governance = EnsureRoot<AccountId>;
     type Bridge = Bridge;
-    type WeightInfo = ();
+    type WeightInfo = pallet_poft_federation::weights::SubstrateWeight<Runtime>;
 }

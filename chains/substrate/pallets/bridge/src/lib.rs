@@ -22,6 +22,9 @@
 extern crate alloc;
 
 mod acknowledgements;
+#[cfg(feature = "runtime-benchmarks")]
+mod benchmarking;
+mod charges;
 mod clients;
 mod inbox;
 mod outbox;
@@ -45,6 +48,7 @@ pub use refusal::Refusal;
 #[polkadot_sdk::frame_support::pallet]
 pub mod pallet {
     use crate::{
+        charges,
         ports::PacketReceiver,
         refusal::Refusal,
         types::{Acknowledged, Client, Delivery, OutboxEntry, Outcome},
@@ -333,7 +337,7 @@ pub mod pallet {
         /// Refuses with `ZeroValue`, `WrongDomain` (this chain), `UnknownScheme`, `AlreadyInitialised`, `Oversize`, and what the
         /// scheme refuses a genesis for.
         #[pallet::call_index(0)]
-        #[pallet::weight(T::WeightInfo::create(genesis.len() as u64))]
+        #[pallet::weight(charges::create::<T::WeightInfo>(genesis.len() as u64))]
         pub fn create_client(
             origin: OriginFor<T>,
             source_domain: H256,
@@ -352,7 +356,7 @@ pub mod pallet {
         /// Refuses with `Uninitialised`, `UnknownScheme`, `Oversize`, what the scheme refuses a genesis for, and `WrongEpoch`
         /// when its epoch is not greater than that of the client.
         #[pallet::call_index(1)]
-        #[pallet::weight(T::WeightInfo::create(genesis.len() as u64))]
+        #[pallet::weight(charges::create::<T::WeightInfo>(genesis.len() as u64))]
         pub fn recover_client(
             origin: OriginFor<T>,
             source_domain: H256,
@@ -365,7 +369,7 @@ pub mod pallet {
 
         /// Stops believing a source. Refuses with `Uninitialised`, `Frozen`.
         #[pallet::call_index(2)]
-        #[pallet::weight(T::WeightInfo::fixed())]
+        #[pallet::weight(T::WeightInfo::freeze_client())]
         pub fn freeze_client(origin: OriginFor<T>, source_domain: H256) -> DispatchResult {
             T::Governance::ensure_origin(origin)?;
             let client = Self::active(&source_domain).map_err(Error::<T>::from)?;
@@ -376,7 +380,7 @@ pub mod pallet {
 
         /// Lets no packet of a source in, neither delivered nor retried, or lifts that. Sending and finality go on.
         #[pallet::call_index(3)]
-        #[pallet::weight(T::WeightInfo::fixed())]
+        #[pallet::weight(T::WeightInfo::set_halted())]
         pub fn set_halted(origin: OriginFor<T>, source_domain: H256, halted: bool) -> DispatchResult {
             T::Governance::ensure_origin(origin)?;
             if halted {
@@ -451,7 +455,7 @@ pub mod pallet {
         ///
         /// Refuses with `Uninitialised`, `NonceReplayed`, `NonceGap`.
         #[pallet::call_index(8)]
-        #[pallet::weight(T::WeightInfo::fixed())]
+        #[pallet::weight(T::WeightInfo::skip_packet())]
         pub fn skip_packet(origin: OriginFor<T>, source_domain: H256, nonce: u64) -> DispatchResult {
             T::Governance::ensure_origin(origin)?;
             Ok(Self::skip(source_domain, nonce).map_err(Error::<T>::from)?)
@@ -459,7 +463,7 @@ pub mod pallet {
 
         /// Lets nothing into the outbox, or lifts that. A delivery that would be acknowledged is refused meanwhile.
         #[pallet::call_index(9)]
-        #[pallet::weight(T::WeightInfo::fixed())]
+        #[pallet::weight(T::WeightInfo::set_sending_halted())]
         pub fn set_sending_halted(origin: OriginFor<T>, halted: bool) -> DispatchResult {
             T::Governance::ensure_origin(origin)?;
             SendingHalted::<T>::put(halted);
@@ -472,7 +476,7 @@ pub mod pallet {
         ///
         /// Refuses with `ZeroValue`, `WrongDomain` (this chain).
         #[pallet::call_index(10)]
-        #[pallet::weight(T::WeightInfo::fixed())]
+        #[pallet::weight(T::WeightInfo::set_acknowledgements())]
         pub fn set_acknowledgements(origin: OriginFor<T>, source_domain: H256, peer_inbox: H256) -> DispatchResult {
             T::Governance::ensure_origin(origin)?;
             Ok(Self::connect_inbox(source_domain, peer_inbox).map_err(Error::<T>::from)?)
@@ -486,7 +490,7 @@ pub mod pallet {
 
         /// What a proof of this work costs.
         pub(crate) fn proof_weight(work: Work, proof: &[u8]) -> Weight {
-            T::WeightInfo::update(work, proof.len() as u64)
+            charges::update::<T::WeightInfo>(work, proof.len() as u64)
         }
 
         /// What a proof costs under the dearest of the schemes: which one is meant, only storage knows.
@@ -501,18 +505,18 @@ pub mod pallet {
 
         /// What a packet costs, its application included.
         fn dispatch_weight(packet: &Packet, payload: &[u8], proof_nodes: usize) -> Weight {
-            let own = T::WeightInfo::packet(proof_nodes as u64, payload.len() as u64);
+            let own = charges::packet::<T::WeightInfo>(proof_nodes as u64, payload.len() as u64);
             own.saturating_add(if packet.kind == KIND_ACKNOWLEDGEMENT {
-                T::WeightInfo::record_acknowledgement(payload.len() as u64)
+                charges::record_acknowledgement::<T::WeightInfo>(payload.len() as u64)
             } else {
                 T::Receiver::weight(payload.len())
             })
         }
 
         fn delivery_weight(proof: Weight, packets: &[PacketProof], acknowledged: bool) -> Weight {
-            let mut start = T::WeightInfo::receive().saturating_add(proof);
+            let mut start = charges::receive::<T::WeightInfo>().saturating_add(proof);
             if acknowledged {
-                start = start.saturating_add(T::WeightInfo::acknowledge(packets.len() as u64));
+                start = start.saturating_add(T::WeightInfo::acknowledge(packets.len() as u32));
             }
             packets.iter().fold(start, |sum, delivered| {
                 let nodes = delivered.proof.len();
@@ -521,7 +525,7 @@ pub mod pallet {
         }
 
         fn retry_weight(packet: &Packet, payload: &[u8]) -> Weight {
-            T::WeightInfo::receive()
+            charges::receive::<T::WeightInfo>()
                 .saturating_add(T::WeightInfo::acknowledge(1))
                 .saturating_add(Self::dispatch_weight(packet, payload, 0))
         }

@@ -144,15 +144,20 @@ impl PacketReceiver for Application {
 /// Seconds at which the chain starts.
 pub const NOW: u64 = 1_800_000_000;
 
-/// Runs at block 1.
-pub fn run(test: impl FnOnce()) {
+/// The chain at block 1.
+pub fn fresh() -> sp_io::TestExternalities {
     Application::refuse(None);
     let storage = RuntimeGenesisConfig::default().build_storage().expect("the default genesis builds");
-    sp_io::TestExternalities::new(storage).execute_with(|| {
+    let mut chain = sp_io::TestExternalities::new(storage);
+    chain.execute_with(|| {
         System::set_block_number(1);
         set_time(NOW);
-        test();
     });
+    chain
+}
+
+pub fn run(test: impl FnOnce()) {
+    fresh().execute_with(test);
 }
 
 pub fn set_time(seconds: u64) {

@@ -22,6 +22,8 @@
 extern crate alloc;
 
 mod assignment;
+#[cfg(feature = "runtime-benchmarks")]
+mod benchmarking;
 mod members;
 mod registry;
 mod rounds;
@@ -41,7 +43,7 @@ pub mod pallet {
     use crate::{
         types::{
             CheckpointRecord, Member, MembershipRecord, OfMembers, Peer, Phase, Round, RouteList, Task, TaskRecord,
-            UpdateRecord,
+            UpdateRecord, MAX_ROUTES,
         },
         weights::WeightInfo,
     };
@@ -261,7 +263,7 @@ pub mod pallet {
         /// Allows these training keys to join; who has been admitted stays so. Refuses with `ZeroValue`,
         /// `TooManyParticipants`.
         #[pallet::call_index(0)]
-        #[pallet::weight(T::WeightInfo::govern(participants.len() as u64))]
+        #[pallet::weight(T::WeightInfo::admit(participants.len() as u32))]
         pub fn admit(origin: OriginFor<T>, participants: Vec<H160>) -> DispatchResult {
             T::Governance::ensure_origin(origin)?;
             Ok(Self::admit_all(&participants).map_err(Error::<T>::from)?)
@@ -269,7 +271,7 @@ pub mod pallet {
 
         /// Takes that back; effective with the next round. Refuses with `NotAdmitted`.
         #[pallet::call_index(1)]
-        #[pallet::weight(T::WeightInfo::govern(participants.len() as u64))]
+        #[pallet::weight(T::WeightInfo::expel(participants.len() as u32))]
         pub fn expel(origin: OriginFor<T>, participants: Vec<H160>) -> DispatchResult {
             T::Governance::ensure_origin(origin)?;
             Ok(Self::expel_all(&participants).map_err(Error::<T>::from)?)
@@ -277,7 +279,7 @@ pub mod pallet {
 
         /// Requests training. Refuses with `ZeroValue`, `TaskExists`, `WrongDomain`, `WrongRound`, `ParentsMismatch`.
         #[pallet::call_index(2)]
-        #[pallet::weight(T::WeightInfo::govern(1))]
+        #[pallet::weight(T::WeightInfo::create_task())]
         pub fn create_task(origin: OriginFor<T>, task: Task, genesis: Checkpoint) -> DispatchResult {
             T::Governance::ensure_origin(origin)?;
             Ok(Self::new_task(task, genesis).map_err(Error::<T>::from)?)
@@ -285,7 +287,7 @@ pub mod pallet {
 
         /// Takes checkpoints of a federation on another chain. Refuses with `ZeroValue`, `WrongDomain`.
         #[pallet::call_index(3)]
-        #[pallet::weight(T::WeightInfo::govern(1))]
+        #[pallet::weight(T::WeightInfo::set_peer())]
         pub fn set_peer(
             origin: OriginFor<T>,
             source_domain: H256,
@@ -302,7 +304,7 @@ pub mod pallet {
         /// Replaces where a task's checkpoints go: (destination domain, receiver). Refuses with `ZeroValue`, `Oversize`,
         /// `WrongDestination`.
         #[pallet::call_index(4)]
-        #[pallet::weight(T::WeightInfo::govern(routes.len() as u64))]
+        #[pallet::weight(T::WeightInfo::set_routes(routes.len() as u32))]
         pub fn set_routes(origin: OriginFor<T>, task: H256, routes: Vec<(H256, H256)>) -> DispatchResult {
             T::Governance::ensure_origin(origin)?;
             Ok(Self::replace_routes(task, routes).map_err(Error::<T>::from)?)
@@ -310,7 +312,7 @@ pub mod pallet {
 
         /// Halts everything but governance, or lifts that.
         #[pallet::call_index(5)]
-        #[pallet::weight(T::WeightInfo::govern(0))]
+        #[pallet::weight(T::WeightInfo::set_halted())]
         pub fn set_halted(origin: OriginFor<T>, halted: bool) -> DispatchResult {
             T::Governance::ensure_origin(origin)?;
             Halted::<T>::put(halted);
@@ -321,7 +323,7 @@ pub mod pallet {
         /// Carries memberships. Refuses with `NotAdmitted`, `WrongDomain`, `StaleSequence`, `TooManyParticipants`, and what
         /// a signature is refused for.
         #[pallet::call_index(6)]
-        #[pallet::weight(T::WeightInfo::statements(statements.len() as u64))]
+        #[pallet::weight(T::WeightInfo::set_members(statements.len() as u32))]
         pub fn set_members(origin: OriginFor<T>, statements: Vec<Signed<Membership>>) -> DispatchResult {
             Self::ensure_open(origin)?;
             Ok(Self::take_memberships(&statements).map_err(Error::<T>::from)?)
@@ -339,7 +341,7 @@ pub mod pallet {
         /// Carries updates. Refuses with `UnknownTask`, `WrongPhase`, `DeadlinePassed`, and per update `WrongDomain`,
         /// `WrongRound`, `NotRegistered`, `NotAssigned`, `WrongBase`, `AlreadySubmitted`, `ZeroValue`, or for its signature.
         #[pallet::call_index(8)]
-        #[pallet::weight(T::WeightInfo::statements(updates.len() as u64))]
+        #[pallet::weight(T::WeightInfo::submit_updates(updates.len() as u32))]
         pub fn submit_updates(origin: OriginFor<T>, task: H256, updates: Vec<Signed<Update>>) -> DispatchResult {
             Self::ensure_open(origin)?;
             Ok(Self::take_updates(task, &updates).map_err(Error::<T>::from)?)
@@ -347,7 +349,7 @@ pub mod pallet {
 
         /// Carries verdicts. Refuses like `submit_updates`, and with `BitmapMismatch`.
         #[pallet::call_index(9)]
-        #[pallet::weight(T::WeightInfo::statements(verdicts.len() as u64))]
+        #[pallet::weight(T::WeightInfo::submit_verdicts(verdicts.len() as u32))]
         pub fn submit_verdicts(origin: OriginFor<T>, task: H256, verdicts: Vec<Signed<Verdict>>) -> DispatchResult {
             Self::ensure_open(origin)?;
             Ok(Self::take_verdicts(task, &verdicts).map_err(Error::<T>::from)?)
@@ -355,7 +357,7 @@ pub mod pallet {
 
         /// Carries votes. Refuses like `submit_updates`.
         #[pallet::call_index(10)]
-        #[pallet::weight(T::WeightInfo::statements(votes.len() as u64))]
+        #[pallet::weight(T::WeightInfo::submit_votes(votes.len() as u32))]
         pub fn submit_votes(origin: OriginFor<T>, task: H256, votes: Vec<Signed<Vote>>) -> DispatchResult {
             Self::ensure_open(origin)?;
             Ok(Self::take_votes(task, &votes).map_err(Error::<T>::from)?)
@@ -366,7 +368,7 @@ pub mod pallet {
         /// Refuses with `UnknownTask`, `WrongPhase`, `WrongDomain`, `WrongRound`, `ZeroValue`, `ParentsMismatch`, `Oversize`,
         /// `WrongPredecessor`, `UnknownParent`, `TrainingRootMismatch`, `QuorumNotReached`.
         #[pallet::call_index(11)]
-        #[pallet::weight(T::WeightInfo::finalise())]
+        #[pallet::weight(T::WeightInfo::finalise(parents.len() as u32, MAX_ROUTES))]
         pub fn finalise(
             origin: OriginFor<T>,
             task: H256,
@@ -379,7 +381,7 @@ pub mod pallet {
 
         /// Pushes an overdue round on. Refuses with `UnknownTask`, `WrongPhase`, `DeadlineNotReached`.
         #[pallet::call_index(12)]
-        #[pallet::weight(T::WeightInfo::advance())]
+        #[pallet::weight(T::WeightInfo::advance_verifying().max(T::WeightInfo::advance_aggregating()))]
         pub fn advance(origin: OriginFor<T>, task: H256) -> DispatchResult {
             Self::ensure_open(origin)?;
             Ok(Self::push_on(task).map_err(Error::<T>::from)?)

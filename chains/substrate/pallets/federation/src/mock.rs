@@ -77,14 +77,19 @@ pub const PHASE: u64 = 10;
 /// The chain that exports go to.
 pub const THERE: H256 = H256::repeat_byte(0xdd);
 
-/// Runs at block 1.
-pub fn run(test: impl FnOnce()) {
+/// The chain at block 1.
+pub fn fresh() -> sp_io::TestExternalities {
     let storage = RuntimeGenesisConfig::default().build_storage().expect("the default genesis builds");
-    sp_io::TestExternalities::new(storage).execute_with(|| {
+    let mut chain = sp_io::TestExternalities::new(storage);
+    chain.execute_with(|| {
         System::set_block_number(1);
         pallet_timestamp::Now::<Test>::put(NOW * 1000);
-        test();
     });
+    chain
+}
+
+pub fn run(test: impl FnOnce()) {
+    fresh().execute_with(test);
 }
 
 pub fn signed() -> RuntimeOrigin {
