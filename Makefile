@@ -89,6 +89,10 @@ vectors: setup ## rewrite tests/vectors/*.json from the Python reference
 runtime: need-cargo ## rebuild the Substrate runtime's WebAssembly after a change in Rust
 	chains/substrate/build_runtime.sh
 
+.PHONY: weights
+weights: need-cargo ## measure both pallets' weights over compiled WebAssembly and write them anew
+	chains/substrate/build_runtime.sh --weights
+
 .PHONY: node
 node: need-cargo ## build our own Substrate node (about 15 minutes, outside the checkout)
 	chains/substrate/build_node.sh
@@ -112,6 +116,7 @@ fuzz: setup need-cargo ## 100,000 random mutations through Python, Solidity and 
 mutants: setup need-cargo ## remove each check of the verification path and see a test notice
 	$(BIN)/python -m tests.attacks.mutate
 	$(BIN)/python -m tests.attacks.mutate --language solidity
+	$(BIN)/python -m tests.attacks.mutate --language rust
 
 .PHONY: clean
 clean: ## remove what set-up and builds made; runs/ stays
