@@ -85,6 +85,12 @@ contract Cmt1Test is Vectors, Packing {
         proof.nextMembers = addresses(keys);
         vm.expectRevert(abi.encodeWithSelector(Refused.selector, Code.BadHandover));
         _verifier.verify(bytes32("source"), state, pack(proof), Limits(2000, 30));
+        // The epoch does not begin again at 0, whoever is named for that.
+        said.nextCommittee = Committees.hash(0, addresses(keys));
+        proof = evidence(bytes32("source"), keys, 3, said);
+        proof.nextMembers = addresses(keys);
+        vm.expectRevert(abi.encodeWithSelector(Refused.selector, Code.BadHandover));
+        _verifier.verify(bytes32("source"), state, pack(proof), Limits(2000, 30));
     }
 
     /// Total and bounded: one changed byte anywhere is refused with a code, never a panic, never accepted.
