@@ -23,6 +23,8 @@ from pydantic import BaseModel
 
 from poft.protocol.errors import ConfigError
 
+from .foundry import foundry_binary
+
 HERE = Path(__file__).parent
 _OUTPUTS = ["abi", "metadata", "evm.bytecode", "evm.deployedBytecode"]
 
@@ -139,9 +141,9 @@ def compiled() -> dict[str, object]:
 def found() -> Iterator[Finding]:
     """What slither finds in this project's own contracts."""
     tool = Path(sys.executable).with_name("slither")
-    forge = sorted((HERE.parents[1] / "node_modules" / "@foundry-rs").glob("forge-*/bin/forge"))
-    if not tool.exists() or not forge:
-        raise ConfigError("slither or forge is not installed", "run make setup")
+    forge = foundry_binary("forge")
+    if not tool.exists():
+        raise ConfigError("slither is not installed", "run make setup")
     with tempfile.TemporaryDirectory(prefix="poft-slither-") as folder:
         build, answers = Path(folder, "build-info"), Path(folder, "findings.json")
         build.mkdir()
@@ -149,7 +151,7 @@ def found() -> Iterator[Finding]:
         command = [str(tool), ".", "--ignore-compile", "--foundry-build-info-directory", str(build)]
         command += ["--exclude-dependencies", "--exclude", ",".join(NOT_ASKED), "--fail-none", "--json", str(answers)]
         # It asks forge where libraries lie.
-        surroundings = {**os.environ, "PATH": f"{forge[0].parent}{os.pathsep}{os.environ['PATH']}"}
+        surroundings = {**os.environ, "PATH": f"{forge.parent}{os.pathsep}{os.environ['PATH']}"}
         run = subprocess.run(command, cwd=HERE, env=surroundings, capture_output=True, text=True, check=False)
         # An error line is a contract that it could not read, and therefore did not judge.
         if run.returncode or "ERROR:" in run.stderr:

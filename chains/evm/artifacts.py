@@ -19,6 +19,7 @@ from pathlib import Path
 from poft.protocol.errors import ArtifactError, ConfigError
 
 from .abi import ARTIFACTS, CONTRACTS, VERIFIERS, stored_digest
+from .foundry import foundry_binary
 from .rpc import Json
 
 HERE = Path(__file__).parent
@@ -41,11 +42,7 @@ def source_digest() -> str:
 
 def build() -> None:
     """Compiles with forge and rewrites `artifacts.json`."""
-    # The executable itself: the script that npm links in .bin exits 0 whatever forge answers.
-    found = sorted((HERE.parents[1] / "node_modules" / "@foundry-rs").glob("forge-*/bin/forge"))
-    if not found:
-        raise ConfigError("forge is not installed", "run make setup")
-    forge = found[0]
+    forge = foundry_binary("forge")
     digest = source_digest()
     # Apart from what tests and lint leave in `out`, which may lack bytecode.
     apart = ["--out", "out/artifacts", "--cache-path", "cache/artifacts"]

@@ -31,6 +31,7 @@ from poft.whole_file import write_whole
 
 from . import journal
 from .deploy import chain_domain, deploy
+from .foundry import foundry_binary
 from .rpc import NodeError, Rpc, hex_bytes, read_bytes
 from .sending import Payer
 
@@ -74,7 +75,7 @@ class EvmDevnet:
 
     def start(self, folder: Path, name: str, port: int, accounts: Sequence[str] = ()) -> ChainSpec:
         """See `poft.chain.Devnet.start`. A folder whose chain runs already answers with the same spec."""
-        binary = anvil_binary()
+        binary = foundry_binary("anvil")
         folder.mkdir(parents=True, exist_ok=True)
         state = _read(folder)
         port = port or (state.port if state else 0) or free_port()
@@ -149,20 +150,6 @@ class EvmDevnet:
 def chain_id_of(name: str) -> int:
     """A chain id for a devnet of this name: two names differ, and none is that of a public chain (below 2³¹)."""
     return 2**31 + int.from_bytes(keccak(b"poft/devnet/chain/" + name.encode())[:4], "big")
-
-
-def anvil_binary() -> Path:
-    """anvil's own executable in `node_modules`; the script that npm links starts it as a child, whose pid is another.
-
-    Raises:
-        ConfigError: it is not installed.
-    """
-    start = Path(__file__).resolve()
-    for parent in [*start.parents, *Path.cwd().resolve().parents, Path.cwd().resolve()]:
-        found = sorted((parent / "node_modules" / "@foundry-rs").glob("anvil-*/bin/anvil*"))
-        if found:
-            return found[0]
-    raise ConfigError("anvil is not installed", "run make setup")
 
 
 def _launch(binary: Path, folder: Path, state: _State) -> _State:

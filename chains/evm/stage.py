@@ -38,6 +38,7 @@ from poft.verification.api import Finalised, TrustState
 
 from .abi import VERIFIERS, Artifact, artifact, verifier_key
 from .devnet import EvmDevnet
+from .foundry import foundry_binary
 from .rpc import Json, Rpc, read_bytes
 from .sending import Payer
 
@@ -138,19 +139,10 @@ def compiled(contract: Contract) -> Artifact:
 
 def forged(project: Path) -> None:
     """Builds a forge project; `ConfigError` with forge's words when that fails."""
-    command = [str(forge_binary()), "build", "--offline"]
+    command = [str(foundry_binary("forge")), "build", "--offline"]
     done = subprocess.run(command, cwd=project, env=dict(os.environ), capture_output=True, text=True, check=False)
     if done.returncode:
         raise ConfigError(f"forge build in {project} failed:\n{done.stdout}{done.stderr}", "Correct the contracts")
-
-
-def forge_binary() -> Path:
-    """forge's own executable: the script that npm links ends with status 0 whatever forge says."""
-    here, work = Path(__file__).resolve(), Path.cwd().resolve()
-    for parent in (*here.parents, work, *work.parents):
-        if found := sorted((parent / "node_modules" / "@foundry-rs").glob("forge-*/bin/forge*")):
-            return found[0]
-    raise ConfigError("forge is not installed", "run make setup")
 
 
 def _call(question: Question) -> tuple[str, tuple[object, ...]]:

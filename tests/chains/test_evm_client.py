@@ -19,7 +19,7 @@ import psutil
 import pytest
 from eth_account import Account
 
-from chains.evm import EvmChain, EvmDevnet, devnet, history, journal, sending
+from chains.evm import EvmChain, EvmDevnet, foundry, history, journal, sending
 from chains.evm.abi import VERIFIERS, artifact, stored_digest, verifier_key
 from chains.evm.artifacts import source_digest
 from chains.evm.deploy import SENDER, deploy
@@ -231,7 +231,7 @@ def test_acknowledgements_of_a_peer_are_kept(net: Net, chain: EvmChain) -> None:
 
 
 def test_start_refused_without_anvil(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devnet, "__file__", str(tmp_path / "devnet.py"))
+    monkeypatch.setattr(foundry, "__file__", str(tmp_path / "foundry.py"))
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match="make setup"):
         EvmDevnet().start(tmp_path / "devnet", "no tool", free_port())

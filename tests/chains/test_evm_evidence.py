@@ -21,8 +21,8 @@ import pytest
 
 from chains.evm import EvmChain, EvmDevnet
 from chains.evm.abi import artifact
-from chains.evm.devnet import anvil_binary
 from chains.evm.evidence import header_hash, proven_slot
+from chains.evm.foundry import foundry_binary
 from chains.evm.rpc import Object, Rpc, read_bytes
 from poft.chain import ChainSpec, free_port
 from poft.protocol.errors import Code, ConfigError, Refused, Unreachable
@@ -140,7 +140,7 @@ def test_header_hash_of_a_frontier_header() -> None:
 def test_header_hash_of_every_fork(fork: str, newest: str) -> None:
     port = free_port()
     node = subprocess.Popen(
-        [anvil_binary(), "--port", str(port), "--hardfork", fork, "--accounts", "1"], stdout=subprocess.DEVNULL
+        [foundry_binary("anvil"), "--port", str(port), "--hardfork", fork, "--accounts", "1"], stdout=subprocess.DEVNULL
     )
     try:
         rpc = Rpc(f"http://127.0.0.1:{port}")

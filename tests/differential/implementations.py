@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from chains.evm.devnet import anvil_binary
+from chains.evm.foundry import foundry_binary
 from chains.evm.rpc import Object, Rpc
 from poft.chain import free_port
 from poft.protocol.errors import Code, ConfigError, Unreachable
@@ -100,14 +100,6 @@ def _reply(answer: bytes) -> Reply:
     return Reply(f"revert 0x{reason.hex()}")
 
 
-def forge_binary() -> str:
-    """forge's own executable: the script that npm links ends with status 0 whatever forge says."""
-    found = sorted((ROOT / "node_modules" / "@foundry-rs").glob("forge-*/bin/forge*"))
-    if not found:
-        raise ConfigError("forge is not installed", "run make setup")
-    return str(found[0])
-
-
 @contextmanager
 def solidity(root: Path = ROOT) -> Iterator[Solidity]:
     """Compiles the harness of this checkout, starts anvil, deploys; ends anvil afterwards."""
@@ -115,11 +107,11 @@ def solidity(root: Path = ROOT) -> Iterator[Solidity]:
     name = "DifferentialHarness"
     # Apart from forge's own outputs: a partial build there would make its other artifacts look fresh.
     apart = ["--out", "out/differential", "--cache-path", "cache/differential"]
-    _run([forge_binary(), "build", "--offline", *apart, f"test/{name}.sol"], folder, dict(os.environ))
+    _run([str(foundry_binary("forge")), "build", "--offline", *apart, f"test/{name}.sol"], folder, dict(os.environ))
     output = folder / "out" / "differential" / f"{name}.sol" / f"{name}.json"
     compiled = json.loads(output.read_text(encoding="utf-8"))
     port = free_port()
-    command = [str(anvil_binary()), "--port", str(port), "--accounts", "1", "--hardfork", "cancun", "--quiet"]
+    command = [str(foundry_binary("anvil")), "--port", str(port), "--accounts", "1", "--hardfork", "cancun", "--quiet"]
     command += ["--gas-limit", str(2**41), "--disable-code-size-limit", "--no-request-size-limit"]
     with tempfile.TemporaryDirectory() as cache:
         anvil = subprocess.Popen([*command, "--cache-path", cache], stdout=subprocess.DEVNULL)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from chains.evm.stage import EvmStage, forge_binary
+from chains.evm.foundry import foundry_binary
+from chains.evm.stage import EvmStage
 from poft.conformance.attacks import Depth, attacks
 from poft.conformance.check import check
 from poft.conformance.native import built, target_folder
@@ -82,7 +83,7 @@ def test_a_new_plugins_own_tests_pass(plugin: Path) -> None:
     assert len(json.loads((plugin / "vectors" / "qed7.json").read_text())["cases"]) > 100
     run("pytest", "-q", on=plugin, cwd=plugin)
     for command, folder in (
-        ([str(forge_binary()), "test", "--offline"], plugin / "evm"),
+        ([str(foundry_binary("forge")), "test", "--offline"], plugin / "evm"),
         (["cargo", "test", "--quiet", "--offline"], plugin / "substrate"),
     ):
         done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)

@@ -12,9 +12,10 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from chains.evm.foundry import foundry_binary
 from poft.protocol.errors import ConfigError
 from tests.differential.comparing import compare
-from tests.differential.implementations import ROOT, Rust, forge_binary, solidity
+from tests.differential.implementations import ROOT, Rust, solidity
 
 from . import UNBUILT, Mutant
 from .checks import Check, closing, mutated
@@ -97,7 +98,7 @@ def _parity(folder: Path) -> str:
 
 def _forge(folder: Path, names: tuple[str, ...]) -> str:
     path = names[0] if len(names) == 1 else "{" + ",".join(names) + "}"
-    command = [forge_binary(), "test", "--offline", "--fail-fast", "--match-path", f"test/{path}.t.sol"]
+    command = [str(foundry_binary("forge")), "test", "--offline", "--fail-fast", "--match-path", f"test/{path}.t.sol"]
     command += ["--no-match-test", _GAS_TESTS]
     run = subprocess.run(
         command,
