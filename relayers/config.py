@@ -145,11 +145,17 @@ class Committee(Settings):
 
 
 class SourceSettings(Settings):
-    """Who attests a source, and where they serve what they signed."""
+    """Who attests a source, and where they serve what they signed; nobody, where its own validators' votes are proof."""
 
     chain: str
-    attestors: Annotated[tuple[HttpUrl, ...], Field(min_length=1, max_length=64)]
-    committees: Annotated[tuple[Committee, ...], Field(min_length=1)]
+    attestors: Annotated[tuple[HttpUrl, ...], Field(max_length=64)] = ()
+    committees: tuple[Committee, ...] = ()
+
+    @model_validator(mode="after")
+    def _both(self) -> SourceSettings:
+        if bool(self.attestors) != bool(self.committees):
+            raise ValueError(f"source {self.chain}: attestors and committees come together or not at all")
+        return self
 
 
 class LinkSettings(Settings):

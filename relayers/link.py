@@ -12,24 +12,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
-from statistics import median_high
 from threading import Lock
+from typing import NoReturn
 
-from poft.chain import Chain, ClientStatus, Receipt, StateSource
+from poft.chain import Chain, ClientStatus, Receipt
 from poft.protocol.errors import Code, Refused, Rejected, Unreachable
-from poft.protocol.hashing import ZERO32
 from poft.protocol.merkle import Log as MerkleLog
 
-from .certify import Certified, all_certified, certified, contradiction, covering, handing_over, opposes
+from .carriers import Advance, Carrier, Contradiction, Supplies
 from .collect import Attestors
 from .config import Committee
 from .log import Level, Log
 from .metrics import LinkMetrics
-from .plan import Collect, Delivery, Ends, Idle, LinkView, Update, Watch, build_delivery, decide
+from .plan import Collect, Delivery, Ends, Idle, LinkView, Watch, build_delivery, decide
 from .queue import Queue, Status
-from .schemes import Wrapping, wrapping
+from .schemes import carrier
 from .service import Connection
-from .wire import Attestation
 
 ENTRIES = 256
 """Outbox entries in one question to the source."""
@@ -37,9 +35,7 @@ STALE = {Code.StaleClient, Code.UnknownOutbox}
 """The destination wants a newer finality update before it takes packets that it could prove."""
 
 OPPOSED = {Code.InconsistentLog, Code.RootChanged, Code.SizeRegression}
-"""A certified statement, or the source's outbox, against what the destination accepted: has a committee lied?"""
-EVIDENCE_PAGES = 8
-"""How far back evidence is looked for from one height, in pages of 64 statements."""
+"""A proven step, or the source's outbox, against what the destination accepted: has a quorum lied?"""
 
 
 class Step(Enum):
@@ -105,7 +101,7 @@ class Route:
     paying: Lock
     """Held while a transaction of this destination's payer is under way: one account has one row of nonces."""
     watch_seconds: float = 30.0
-    """How often an idle link asks the attestors for a hand-over, and a link in doubt for evidence."""
+    """How often an idle link asks for a hand-over, and a link in doubt for evidence."""
 
 
 class Link:
@@ -120,14 +116,17 @@ class Link:
         log: Log,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._route, self._queue, self._attestors = route, queue, attestors
+        self._route, self._queue = route, queue
         self._metrics, self._log = metrics, log
+        self._supplies = Supplies(
+            route.name, route.source, attestors, route.committees, queue, log, route.watch_seconds
+        )
+        self._carriers: dict[bytes, Carrier] = {}
         self._outbox = SourceLog(queue, route.source.spec.domain)
         self._now = now
         self._refresh = False
         self._batch = route.max_batch
-        self._watched = self._searched = float("-inf")
-        self._carried: Certified | None = None
+        self._watched = float("-inf")
         self.pending = 0
 
     def step(self) -> Step:
@@ -148,34 +147,37 @@ class Link:
             return self._act(source, destination, view)
         except Refused as refused:
             if refused.code in OPPOSED:
-                self._search(view.client, destination)
+                self._doubt(view.client, destination)
             raise
         except Unreachable:
             accepted = view.client.state
             if len(self._outbox.log) < accepted.outbox_size and accepted.height <= source.final_height():
                 # The node is not behind: it has the block, and fewer packets than the destination accepted for it.
-                self._search(view.client, destination)
+                self._doubt(view.client, destination)
             raise
 
     def _act(self, source: Chain, destination: Chain, view: LinkView) -> Step:
         action = decide(view)
         if isinstance(action, Idle):
             return Step.IDLE
-        members = self._members(view.client)
-        found = None
+        carrier, found = self._carrier(view.client), None
         if isinstance(action, Watch):
             self._watched = time.monotonic()
-            found = self._watch(view, members, action.ageing, destination)
+            with self._timed("collect"):
+                found = carrier.watching(view.client, action.ageing)
             if found is None:
                 return Step.IDLE
         if isinstance(action, Collect):
-            found = self._collect(view, members, action.size, destination)
+            with self._timed("collect"):
+                found = carrier.covering(view.client, action.size)
             if found is None:
                 if source.final_height() < view.client.state.height:
                     # Nothing can follow a height that the source has not reached: a lie, or a node behind.
-                    self._search(view.client, destination)
+                    self._doubt(view.client, destination)
                 return Step.WAITING
-        state = view.client.state if found is None else found.statement
+        if isinstance(found, Contradiction):
+            self._accuse(destination, found)
+        state = view.client.state if found is None else found
         if not self._outbox.agree(source, state.outbox_size, state.outbox_root):
             return Step.REREAD
         with self._timed("prove"):
@@ -187,9 +189,8 @@ class Link:
                 source.inbox_endpoint,
                 destination.inbox_endpoint,
             )
-            update = None if found is None else self._update(source, view.client, found)
-            delivery = build_delivery(ends, view, self._outbox.log, members, update)
-        return self._deliver(source, destination, view, delivery, update)
+            delivery = build_delivery(ends, view, self._outbox.log, carrier.verifier, found)
+        return self._deliver(source, destination, view, delivery, found)
 
     def _look(self, source: Chain, destination: Chain) -> LinkView:
         client = destination.client(source.domain)
@@ -200,108 +201,26 @@ class Link:
         due = time.monotonic() - self._watched >= self._route.watch_seconds
         return LinkView(client, next_nonce, tuple(pending), self._batch, self._refresh, due, int(self._now()))
 
-    def _wrapping(self, client: ClientStatus) -> Wrapping:
-        return wrapping(client.scheme, self._route.source.chain())
+    def _carrier(self, client: ClientStatus) -> Carrier:
+        """The client's scheme may change in a recovery."""
+        if client.scheme not in self._carriers:
+            self._carriers[client.scheme] = carrier(client.scheme, self._supplies)
+        return self._carriers[client.scheme]
 
-    def _update(self, source: Chain, client: ClientStatus, found: Certified) -> Update:
-        scheme = self._wrapping(client)
-        if scheme.stateful and isinstance(source, StateSource):
-            return Update(found, scheme, source.state_proof(found.statement.height))
-        return Update(found, scheme)
+    def _doubt(self, client: ClientStatus, destination: Chain) -> None:
+        """Freezes the client if there is evidence that what it accepted was a lie."""
+        if (found := self._carrier(client).evidence(client)) is not None:
+            self._accuse(destination, found)
 
-    def _members(self, client: ClientStatus) -> tuple[bytes, ...]:
-        state, scheme = client.state, self._wrapping(client)
-        for committee in self._route.committees:
-            members = committee.addresses()
-            if committee.epoch == state.epoch and scheme.authority(state.epoch, members) == state.authority:
-                return members
-        learnt = self._queue.committee(state.authority)
-        if learnt is None:
-            raise Refused(
-                Code.CommitteeMismatch,
-                f"epoch {state.epoch}",
-                "the destination trusts a committee that is not configured",
-            )
-        return learnt
-
-    def _collect(self, view: LinkView, members: tuple[bytes, ...], size: int, destination: Chain) -> Certified | None:
-        """The best statement of a quorum, as soon as enough attestors answered."""
-        state, best = view.client.state, None
-        with self._timed("collect"):
-            for pages in self._attestors.pages(state.height, state.epoch):
-                found = self._certified(view.client, members, pages, destination)
-                best = covering(found, size)
-                if best is not None and best.statement.outbox_size >= size:
-                    break
-        return best
-
-    def _watch(self, view: LinkView, members: tuple[bytes, ...], ageing: bool, destination: Chain) -> Certified | None:
-        """The committee's hand-over; when the client is ageing, else the newest statement of a quorum."""
-        state, newest = view.client.state, None
-        with self._timed("collect"):
-            for pages in self._attestors.pages(state.height, state.epoch):
-                found = self._certified(view.client, members, pages, destination)
-                if (hand_over := handing_over(found)) is not None:
-                    return hand_over
-                newest = found[0] if found else None
-        return newest if ageing else None
-
-    def _certified(
-        self, client: ClientStatus, members: tuple[bytes, ...], pages: list[list[Attestation]], destination: Chain
-    ) -> list[Certified]:
-        """What a quorum said and could follow; a client whose committee contradicts itself is frozen."""
-        domain, state = self._route.source.spec.domain, client.state
-        every = list(all_certified(domain, state.epoch, members, pages))
-        if (pair := contradiction(every)) is not None:
-            self._accuse(destination, client, members, pair)
-        if any(opposes(state, one.statement) for one in every):
-            self._search(client, destination)
-        return list(certified(domain, state, members, pages))
-
-    def _search(self, client: ClientStatus, destination: Chain) -> None:
-        """Looks for two certified statements that cannot both be true around what the destination accepted.
-
-        The one that it accepted may have handed over: then the evidence is of the epoch before.
-        """
-        if time.monotonic() - self._searched < self._route.watch_seconds:
-            return
-        self._searched = time.monotonic()
-        state = client.state
-        committees = {committee.epoch: committee.addresses() for committee in self._route.committees}
-        committees[state.epoch] = self._members(client)
-        for epoch in (state.epoch, state.epoch - 1):
-            if (members := committees.get(epoch)) is None:
-                continue
-            # Answers to an earlier question may still be under way: this first round takes them in.
-            said = self._attestors.all_pages(0, epoch)
-            for before in (None, state.height + 1):
-                for _ in range(EVIDENCE_PAGES):
-                    pages = self._attestors.all_pages(0, epoch, before)
-                    said += pages
-                    lows = [page[0].statement.height for page in pages if page]
-                    if not lows or (before is not None and median_high(lows) >= before):
-                        break
-                    before = median_high(lows)
-            found = {one.statement: one for one in all_certified(self._route.source.spec.domain, epoch, members, said)}
-            if self._carried is not None and self._carried.statement.epoch == epoch:
-                found.setdefault(self._carried.statement, self._carried)
-            if (pair := contradiction(list(found.values()))) is not None:
-                self._accuse(destination, client, members, pair)
-        self._log("doubt without evidence", Level.ALARM, link=self._route.name, height=state.height)
-
-    def _accuse(
-        self, destination: Chain, client: ClientStatus, members: tuple[bytes, ...], pair: tuple[Certified, Certified]
-    ) -> None:
-        """Freezes the client: a committee that says two things must convince nobody."""
-        scheme = self._wrapping(client)
-        first, second = (Update(half, scheme).proof(members, ()) for half in pair)
+    def _accuse(self, destination: Chain, found: Contradiction) -> NoReturn:
+        """Freezes the client: signers that say two things must convince nobody."""
         with self._route.paying:
-            receipt = destination.submit_misbehaviour(self._route.source.spec.domain, first, second)
-        self._log("committee contradicts itself; client frozen", Level.ALARM, transaction=receipt.transaction)
-        raise Refused(Code.Frozen, "client", f"contradiction at height {pair[0].statement.height}")
+            receipt = destination.submit_misbehaviour(self._route.source.spec.domain, found.first, found.second)
+        self._log("the source contradicts itself; client frozen", Level.ALARM, transaction=receipt.transaction)
+        raise Refused(Code.Frozen, "client", f"contradiction at height {found.height}")
 
     def _deliver(
-        self, source: Chain, destination: Chain, view: LinkView, delivery: Delivery, update: Update | None
+        self, source: Chain, destination: Chain, view: LinkView, delivery: Delivery, advance: Advance | None
     ) -> Step:
         for entry in delivery.batch:
             self._queue.mark(source.domain, entry.index, Status.SENT, "")
@@ -310,16 +229,15 @@ class Link:
                 receipt = _carry(source, destination, delivery)
         except Rejected as rejected:
             return self._rejected(source, destination, view, delivery, rejected)
-        self._carried = update.found if update is not None else self._carried
         for entry in delivery.batch:
             self._queue.mark(source.domain, entry.index, Status.DELIVERED, receipt.transaction)
-        self._delivered(delivery, update, receipt)
+        self._delivered(delivery, advance, receipt)
         return Step.DELIVERED
 
-    def _delivered(self, delivery: Delivery, update: Update | None, receipt: Receipt) -> None:
-        if update is not None and update.found.statement.next_committee != ZERO32:
-            following = update.found.next_members
-            self._queue.learn(update.wrapping.authority(update.found.statement.epoch + 1, following), following)
+    def _delivered(self, delivery: Delivery, advance: Advance | None, receipt: Receipt) -> None:
+        if advance is not None and advance.hands_over:
+            # Another hand-over may have happened since.
+            self._watched = float("-inf")
         self._refresh, self._batch = False, self._route.max_batch
         self._metrics.delivered.inc(len(delivery.batch))
         self._metrics.cost.inc(receipt.cost)
@@ -329,7 +247,7 @@ class Link:
             link=self._route.name,
             packets=len(delivery.batch),
             nonce=delivery.batch[0].packet.nonce if delivery.batch else -1,
-            update=update.found.statement.height if update is not None else 0,
+            update=advance.height if advance is not None else 0,
             cost=receipt.cost,
             bytes=receipt.sent_bytes,
             transaction=receipt.transaction,

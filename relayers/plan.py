@@ -1,24 +1,21 @@
 """What a relayer does next on a link: pure functions of what it read, so that every case is a test without a chain.
 
-1. Nothing to deliver: idle; now and then look whether the committee handed over, or the client is about to go stale.
+1. Nothing to deliver: idle; now and then look whether the signers handed over, or the client is about to go stale.
 2. The oldest packet is in an outbox that the destination has accepted: deliver, no finality proof is needed.
-3. Otherwise: collect a statement of a quorum that covers it, and deliver both in one transaction.
+3. Otherwise: collect a step of the source that covers it (`carriers.py`), and deliver both in one transaction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from poft.chain import ClientStatus, OutboxEntry
 from poft.protocol.errors import Code, Refused
 from poft.protocol.merkle import Log
-from poft.verification.api import Limits, TrustState
+from poft.verification.api import FinalityVerifier, Limits, TrustState
 from poft.verification.receive import Expectation, PacketProof, check_packet
-from poft.verification.state_proof import StateProof
 
-from .certify import Certified
-from .schemes import NO_STATE, Wrapping
+from .carriers import Advance
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +23,7 @@ class LinkView:
     """A link at one moment. `pending` begins with the packet that carries `next_nonce`.
 
     `refresh` asks for a finality update although the packets are covered: the destination called its own state stale.
-    `watch` says that an idle link is due for a look at the attestors. `now` in seconds: this machine's clock decides
+    `watch` says that an idle link is due for a look at the source. `now` in seconds: this machine's clock decides
     only when an update is worth its cost, so a wrong one makes updates early or late.
     """
 
@@ -53,14 +50,14 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Collect:
-    """Find a statement whose outbox has at least `size` leaves."""
+    """Find a step of the source whose outbox has at least `size` leaves."""
 
     size: int
 
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Carry the committee's hand-over, if there is one, without packets; when `ageing`, else the newest statement."""
+    """Carry a hand-over, if there is one, without packets; when `ageing`, else the newest step."""
 
     ageing: bool
 
@@ -106,20 +103,6 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Update:
-    """What convinces the client: a certified statement, the scheme around it, and the source's state for ESP1."""
-
-    found: Certified
-    wrapping: Wrapping
-    state: StateProof = NO_STATE
-
-    def proof(self, members: Sequence[bytes], consistency: Sequence[bytes]) -> bytes:
-        """The proof that the destination takes."""
-        certified = self.found.proof(members, consistency)
-        return self.wrapping.wrap(self.found.statement.epoch, members, certified, self.state)
-
-
-@dataclass(frozen=True, slots=True)
 class Ends:
     """Who sends and who receives on a link: checkpoints between applications, acknowledgements between inboxes."""
 
@@ -135,8 +118,8 @@ def build_delivery(
     ends: Ends,
     view: LinkView,
     log: Log,
-    members: Sequence[bytes],
-    update: Update | None,
+    verifier: FinalityVerifier,
+    advance: Advance | None,
 ) -> Delivery:
     """Proofs for the next batch; `log` is the source's outbox.
 
@@ -145,8 +128,8 @@ def build_delivery(
     """
     state = view.client.state
     proof = None
-    if update is not None:
-        proof, state = _prove(ends.source, state, members, update, log)
+    if advance is not None:
+        proof, state = _prove(ends.source, state, verifier, advance, log)
     batch = batch_within(view, state.outbox_size)
     packets = tuple(
         PacketProof(entry.packet, entry.payload, entry.index, tuple(log.inclusion_path(entry.index, state.outbox_size)))
@@ -171,12 +154,11 @@ def build_delivery(
 
 
 def _prove(
-    source: bytes, state: TrustState, members: Sequence[bytes], update: Update, log: Log
+    source: bytes, state: TrustState, verifier: FinalityVerifier, advance: Advance, log: Log
 ) -> tuple[bytes, TrustState]:
-    said = update.found.statement
-    proof = update.proof(members, log.consistency_path(state.outbox_size, said.outbox_size))
+    proof = advance.prove(log.consistency_path(state.outbox_size, advance.outbox_size))
     # The destination judges drift by its own clock; this machine's clock has no say.
-    after, _ = update.wrapping.verifier.verify(source, state, proof, Limits(said.timestamp, 0))
+    after, _ = verifier.verify(source, state, proof, Limits(advance.timestamp, 0))
     return proof, after
 
 

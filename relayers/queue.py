@@ -127,6 +127,11 @@ class Queue:
         rows = self._all("SELECT members FROM committees WHERE authority = ?", (authority,))
         return tuple(rows[0][0][at : at + 20] for at in range(0, len(rows[0][0]), 20)) if rows else None
 
+    def committees(self) -> list[tuple[bytes, ...]]:
+        """Every committee that was learnt, the newest first."""
+        rows = self._all("SELECT members FROM committees ORDER BY rowid DESC", ())
+        return [tuple(row[0][at : at + 20] for at in range(0, len(row[0]), 20)) for row in rows]
+
     def _all(self, query: str, values: Sequence[bytes | int | str]) -> list[tuple]:  # type: ignore[type-arg]
         try:
             return self._db.execute(query, values).fetchall()

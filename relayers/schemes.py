@@ -1,62 +1,26 @@
-"""What a client's scheme wants around the statement that a committee certified: a scheme's half in a relayer.
-
-Attestors certify statements, whatever the destination's client. One of scheme CMT1 takes the certified proof as it is;
-one of ESP1 takes it together with the source's own state at the statement's height, which only a chain that gives state
-proofs can be asked for. Everything here is pure; `link.py` does the asking.
-"""
+"""Which carrier convinces clients of which scheme (`carriers.py` is the port)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
-from poft.chain import Chain, StateSource
 from poft.protocol.errors import Code, Refused
-from poft.protocol.finality import committee_hash
-from poft.verification.api import FinalityVerifier
-from poft.verification.schemes.cmt1 import CommitteeVerifier
-from poft.verification.schemes.esp1 import OutboxProof, StateProofVerifier, outbox_authority
-from poft.verification.state_proof import StateProof
 
-NO_STATE = StateProof((), ())
-"""Where a scheme looks at none: every proof of CMT1, and evidence of misbehaviour."""
+from .carriers import Carrier, Supplies
+from .certified import committee_carrier, state_proof_carrier
 
-
-@dataclass(frozen=True, slots=True)
-class Wrapping:
-    """A scheme over a committee. `verifier` is the scheme: proofs are verified as the destination will.
-
-    `outbox` is the account whose state is proven (ESP1), None where no state is asked for (CMT1).
-    """
-
-    verifier: FinalityVerifier
-    outbox: bytes | None = None
-
-    @property
-    def stateful(self) -> bool:
-        """Whether a proof needs the source's state at the statement's height."""
-        return self.outbox is not None
-
-    def authority(self, epoch: int, members: Sequence[bytes]) -> bytes:
-        """The authority of a client that trusts this committee."""
-        committee = committee_hash(epoch, members)
-        return committee if self.outbox is None else outbox_authority(committee, self.outbox)
-
-    def wrap(self, epoch: int, members: Sequence[bytes], certified: bytes, state: StateProof) -> bytes:
-        """The proof for the client, around the committee's own."""
-        if self.outbox is None:
-            return certified
-        return OutboxProof(self.outbox, committee_hash(epoch, members), certified, state).encode()
+CARRIERS: Mapping[bytes, Callable[[Supplies], Carrier]] = {
+    b"CMT1": committee_carrier,
+    b"ESP1": state_proof_carrier,
+}
 
 
-def wrapping(scheme: bytes, source: Chain) -> Wrapping:
+def carrier(scheme: bytes, supplies: Supplies) -> Carrier:
     """How a client of this scheme, following this source, is convinced.
 
     Raises:
-        Refused: UnknownScheme, no relayer can: the scheme is not known, or the source gives no state proofs.
+        Refused: UnknownScheme, no relayer can: the scheme is not known, or the source cannot give what it takes.
     """
-    if scheme == b"CMT1":
-        return Wrapping(CommitteeVerifier())
-    if scheme == b"ESP1" and isinstance(source, StateSource):
-        return Wrapping(StateProofVerifier(), source.outbox_address)
-    raise Refused(Code.UnknownScheme, "client", f"{scheme!r} cannot be carried from {source.spec.name}")
+    if scheme not in CARRIERS:
+        raise Refused(Code.UnknownScheme, "client", f"{scheme!r} cannot be carried from {supplies.source.spec.name}")
+    return CARRIERS[scheme](supplies)

@@ -112,6 +112,7 @@ def test_minimal_files_load_with_their_defaults(tmp_path: Path) -> None:
         (load_relayer, RELAY + "maxbatch = 3\n", r"unknown key 'links\.0\.maxbatch'.*'max_batch'"),
         (load_relayer, RELAY.replace(MEMBERS[0].hex(), MEMBERS[1].hex()), r"CommitteeInvalid"),
         (load_relayer, RELAY.replace('"http://127.0.0.1:3"', '"ftp://x"'), r"sources\.0\.attestors"),
+        (load_relayer, RELAY.replace('"http://127.0.0.1:3"', ""), r"attestors and committees come together"),
     ],
 )
 def test_configuration_that_cannot_work_is_refused_with_key_and_remedy(
@@ -119,6 +120,13 @@ def test_configuration_that_cannot_work_is_refused_with_key_and_remedy(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         load(write(tmp_path / "x.toml", text))
+
+
+def test_a_source_whose_validators_speak_for_themselves_has_no_attestors(tmp_path: Path) -> None:
+    lines = [line for line in RELAY.splitlines() if not line.startswith(("attestors", "committees"))]
+    settings = load_relayer(write(tmp_path / "r.toml", "\n".join(lines)))
+    assert settings.sources[0].attestors == settings.sources[0].committees == ()
+    assert load_relayer(write(tmp_path / "again.toml", to_toml(settings))) == settings
 
 
 def test_missing_file_is_a_config_error(tmp_path: Path) -> None:
