@@ -145,7 +145,7 @@ class Committee(Settings):
 
 
 class SourceSettings(Settings):
-    """Who attests a source, and where they serve what they signed; nobody, where its own validators' votes are proof."""
+    """Who attests a source, and where they serve it; nobody, where its own validators' votes are the proof."""
 
     chain: str
     attestors: Annotated[tuple[HttpUrl, ...], Field(max_length=64)] = ()

@@ -125,7 +125,7 @@ def test_configuration_that_cannot_work_is_refused_with_key_and_remedy(
 def test_a_source_whose_validators_speak_for_themselves_has_no_attestors(tmp_path: Path) -> None:
     lines = [line for line in RELAY.splitlines() if not line.startswith(("attestors", "committees"))]
     settings = load_relayer(write(tmp_path / "r.toml", "\n".join(lines)))
-    assert settings.sources[0].attestors == settings.sources[0].committees == ()
+    assert not settings.sources[0].attestors and not settings.sources[0].committees
     assert load_relayer(write(tmp_path / "again.toml", to_toml(settings))) == settings
 
 
