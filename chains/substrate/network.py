@@ -209,6 +209,19 @@ class SubstrateNetwork:
             raise ConfigError(f"validator {position} runs", "Stop it first")
         shutil.rmtree(_home(self._folder, position) / _DATA, ignore_errors=True)
 
+    def part(self, groups: Sequence[Sequence[int]]) -> None:
+        """Cuts the connections between groups of validators that run; `join` heals it."""
+        for group in groups:
+            strangers = [self.validators[other].peer for other in self.positions if other not in group]
+            for at in group:
+                _tell(self.validators[at].rpc, "system_removeReservedPeer", strangers)
+
+    def join(self) -> None:
+        """Connects all validators that run again."""
+        for at in self.positions:
+            if runs(self.validators[at].process):
+                _tell(self.validators[at].rpc, "system_addReservedPeer", self._others(at))
+
     def spec(self, positions: Sequence[int] = (0,)) -> ChainSpec:
         """How to reach the chain through these validators.
 
@@ -240,15 +253,21 @@ class SubstrateNetwork:
 
     def _arguments(self, position: int) -> list[str]:
         home, member = _home(self._folder, position), self.validators[position]
-        others = [f"{one.address}/p2p/{one.peer}" for at, one in enumerate(self.validators) if at != position]
+        others = self._others(position)
         return [
             *common_arguments(self._folder / _SPEC, home / _DATA, member.rpc_port),
-            *["--validator", "--name", f"{self._state.name}-{position}", "--rpc-methods", "safe"],
+            *["--validator", "--name", f"{self._state.name}-{position}"],
             *["--keystore-path", str(home / _KEYSTORE), "--node-key-file", str(home / _NODE_KEY)],
             *["--listen-addr", member.address],
-            # A single validator has nobody to wait for.
-            *(["--bootnodes", *others] if others else ["--force-authoring"]),
+            # No place for peers that are not named, and those who are can be taken back by `part`: an unsafe method, on
+            # the loopback interface. A single validator has nobody to wait for.
+            *["--rpc-methods", "unsafe", "--in-peers", "0", "--out-peers", "0"],
+            *(["--reserved-nodes", *others] if others else ["--force-authoring"]),
         ]
+
+    def _others(self, position: int) -> list[str]:
+        """Where a validator finds its peers."""
+        return [f"{one.address}/p2p/{one.peer}" for at, one in enumerate(self.validators) if at != position]
 
 
 def _member(folder: Path, position: int, keys: ValidatorKeys) -> Validator:
@@ -259,6 +278,14 @@ def _member(folder: Path, position: int, keys: ValidatorKeys) -> Validator:
 
 def _home(folder: Path, position: int) -> Path:
     return folder / f"validator-{position}"
+
+
+def _tell(url: str, method: str, values: Sequence[str]) -> None:
+    rpc = Rpc(url)
+    try:
+        rpc.ask_all([(method, (value,)) for value in values])
+    finally:
+        rpc.close()
 
 
 def _genesis(url: str) -> str:

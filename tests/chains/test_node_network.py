@@ -222,6 +222,21 @@ def test_finality_survives_one_death_stops_at_two_and_catches_up(network: Substr
     chain.close()
 
 
+def test_finality_stops_in_a_partition_and_both_halves_agree_when_it_heals(network: SubstrateNetwork) -> None:
+    network.part([[0, 1], [2, 3]])
+    until(lambda: [one.peers for one in network.status()] == [1, 1, 1, 1], "two halves")
+    time.sleep(3)  # what was voted for before may still arrive
+    stopped, height = max(final(network)), max(heights(network))
+    until(lambda: min(heights(network)) >= height + 3, "blocks of both halves")
+    assert max(final(network)) == stopped
+
+    network.join()
+    until(lambda: min(final(network)) > height, "finality when the halves meet again")
+    chain = SubstrateChain(network.spec(network.positions))
+    assert chain.finality_evidence(height).height == height
+    chain.close()
+
+
 def test_network_goes_on_where_it_stood_when_all_were_killed(network: SubstrateNetwork) -> None:
     before = max(final(network))
     for at in network.positions:
