@@ -111,7 +111,7 @@ def solidity(root: Path = ROOT) -> Iterator[Solidity]:
     output = folder / "out" / "differential" / f"{name}.sol" / f"{name}.json"
     compiled = json.loads(output.read_text(encoding="utf-8"))
     port = free_port()
-    command = [str(foundry_binary("anvil")), "--port", str(port), "--accounts", "1", "--hardfork", "cancun", "--quiet"]
+    command = [str(foundry_binary("anvil")), "--port", str(port), "--accounts", "1", "--hardfork", "paris", "--quiet"]
     command += ["--gas-limit", str(2**41), "--disable-code-size-limit", "--no-request-size-limit"]
     with tempfile.TemporaryDirectory() as cache:
         anvil = subprocess.Popen([*command, "--cache-path", cache], stdout=subprocess.DEVNULL)

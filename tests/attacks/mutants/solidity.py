@@ -28,7 +28,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     f"{_CONTRACTS}/libraries/Acknowledgements.sol": ("Refusals", "Acknowledgements", "InboxVectors"),
     f"{_CONTRACTS}/schemes/cmt1/CommitteeProof.sol": ("Refusals", "Cmt1", "LightClient"),
     f"{_CONTRACTS}/schemes/cmt1/CommitteeVerifier.sol": ("Cmt1",),
-    f"{_CONTRACTS}/schemes/esp1/StateProof.sol": ("Esp1",),
+    f"{_CONTRACTS}/schemes/esp1/StateProof.sol": ("StateProof", "Esp1"),
     f"{_CONTRACTS}/schemes/esp1/StateProofVerifier.sol": ("Esp1",),
     f"{_CONTRACTS}/schemes/and1/AgreementProof.sol": ("And1", "And1Shadow"),
     f"{_CONTRACTS}/schemes/and1/AgreementVerifier.sol": ("And1", "And1Shadow"),
