@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +50,7 @@ def launch(command: Sequence[str], log: Path, environment: Mapping[str, str]) ->
             (os.POSIX_SPAWN_DUP2, 1, 2),
         ],
         setsid=True,
+        setsigmask=(),
     )
     return Process(pid, psutil.Process(pid).create_time())
 
@@ -58,21 +60,38 @@ def runs(process: Process | None) -> bool:
     return process is not None and process.find() is not None
 
 
-def end(process: Process | None) -> None:
-    """Ends a process of ours and its children; whatever does not listen to SIGTERM is killed."""
-    found = process.find() if process else None
-    if found is None:
-        return
-    try:
-        family = [found, *found.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return
+def end(*processes: Process | None) -> None:
+    """Ends processes of ours and their children; whatever does not listen to SIGTERM is killed."""
+    family: list[psutil.Process] = []
+    for process in processes:
+        found = process.find() if process else None
+        if found is not None:
+            with suppress(psutil.NoSuchProcess):
+                family += [found, *found.children(recursive=True)]
     for one in family:
         _signal(one, signal.SIGTERM)
     _, alive = psutil.wait_procs(family, _STOP_SECONDS)
     for one in alive:
         _signal(one, signal.SIGKILL)
     psutil.wait_procs(alive, _STOP_SECONDS)
+
+
+def kill(process: Process | None) -> None:
+    """Ends a process of ours as a power cut does."""
+    found = process.find() if process else None
+    if found is not None:
+        _signal(found, signal.SIGKILL)
+        psutil.wait_procs([found], _STOP_SECONDS)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ctrl-C and SIGTERM wait until the block is left: between the start of a process and the note of its pid."""
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
 
 def require_free(port: int) -> None:

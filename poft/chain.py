@@ -478,7 +478,7 @@ def connect(spec: ChainSpec) -> Chain:
         Unreachable: nothing answers behind the URL.
         Refused: WrongDomain, another chain answers.
     """
-    return cast(type[Chain], _plugin("poft.chains", spec.kind))(spec)  # type: ignore[call-arg]
+    return cast(type[Chain], installed_plugin("poft.chains", spec.kind))(spec)  # type: ignore[call-arg]
 
 
 def devnet(kind: str, engine: str = "") -> Devnet:
@@ -487,11 +487,16 @@ def devnet(kind: str, engine: str = "") -> Devnet:
     Raises:
         ConfigError: no plug-in of this kind is installed.
     """
-    plugin = cast(Callable[..., Devnet], _plugin("poft.devnets", kind))
+    plugin = cast(Callable[..., Devnet], installed_plugin("poft.devnets", kind))
     return plugin(engine) if engine else plugin()
 
 
-def _plugin(group: str, kind: str) -> object:
+def installed_plugin(group: str, kind: str) -> object:
+    """What is installed for a kind of chain in a group of entry points.
+
+    Raises:
+        ConfigError: nothing is.
+    """
     found = entry_points(group=group)
     names = sorted(point.name for point in found)
     if kind not in names:

@@ -49,6 +49,14 @@ PARTICIPANTS = 10
 STEPS = 100
 
 
+def until(condition: Callable[[], bool], what: str, patience: float = 60.0) -> None:
+    """Returns when something has come about."""
+    deadline = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < deadline, f"not after {patience:.0f} s: {what}"
+        time.sleep(0.2)
+
+
 # --- objects ---------------------------------------------------------------------------------------------------------
 
 
@@ -396,21 +404,29 @@ def link(source: Chain, task: bytes, genesis: Checkpoint, destination: Chain, at
 
 @dataclass(frozen=True, slots=True)
 class Net:
-    """A running devnet and what a test needs of it."""
+    """A running chain and what a test needs of it."""
+
+    spec: ChainSpec
+    connect: Callable[[ChainSpec], Chain]
+    stranger: str
+    """Secret of a payer that has coins and no rights."""
+
+    def as_stranger(self) -> Chain:
+        """A connection without rights."""
+        return self.connect(replace(self.spec, key=self.stranger))
+
+
+@dataclass(frozen=True, slots=True)
+class Started(Net):
+    """A devnet that runs, and where."""
 
     devnet: Devnet
     folder: Path
-    spec: ChainSpec
-    connect: Callable[[ChainSpec], Chain]
-
-    def as_stranger(self) -> Chain:
-        """A connection whose payer has coins and no rights."""
-        return self.connect(replace(self.spec, key=self.devnet.account("stranger")))
 
 
 @pytest.mark.devnet
 class ChainConformance:
-    """Behaviour of a `Chain` that has governance rights, on a devnet of its own."""
+    """Behaviour of a `Chain` that has governance rights, on a devnet of its own; or on what a kind's `net` brings."""
 
     make_devnet: Callable[[], Devnet]
     make_chain: Callable[[ChainSpec], Chain]
@@ -420,8 +436,9 @@ class ChainConformance:
     def net(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Net]:
         devnet = cls.make_devnet()
         folder = tmp_path_factory.mktemp("devnet")
-        spec = devnet.start(folder, "conformance", free_port(), [devnet.account("stranger")])
-        yield Net(devnet, folder, spec, cls.make_chain)
+        stranger = devnet.account("stranger")
+        spec = devnet.start(folder, "conformance", free_port(), [stranger])
+        yield Net(spec, cls.make_chain, stranger)
         devnet.stop(folder)
 
     @pytest.fixture(scope="class")
@@ -941,30 +958,30 @@ class DevnetConformance:
     make_chain: Callable[[ChainSpec], Chain]
 
     @pytest.fixture
-    def started(self, tmp_path: Path) -> Iterator[Net]:
+    def started(self, tmp_path: Path) -> Iterator[Started]:
         kind = type(self)
         devnet = kind.make_devnet()
         spec = devnet.start(tmp_path, "lifecycle", free_port())
-        yield Net(devnet, tmp_path, spec, kind.make_chain)
+        yield Started(spec, kind.make_chain, devnet.account("stranger"), devnet, tmp_path)
         devnet.stop(tmp_path)
 
     def test_account_is_the_same_on_every_call(self) -> None:
         devnet = type(self).make_devnet()
         assert devnet.account("relayer") == devnet.account("relayer") != devnet.account("attestor")
 
-    def test_start_again_answers_with_the_same_chain(self, started: Net) -> None:
+    def test_start_again_answers_with_the_same_chain(self, started: Started) -> None:
         port = int(started.devnet.status(started.folder).rpc.rsplit(":", 1)[1])
         pid = started.devnet.status(started.folder).pid
         assert started.devnet.start(started.folder, "lifecycle", port) == started.spec
         assert started.devnet.status(started.folder).pid == pid
 
-    def test_two_names_have_two_domains(self, started: Net, tmp_path: Path) -> None:
+    def test_two_names_have_two_domains(self, started: Started, tmp_path: Path) -> None:
         folder = tmp_path / "second"
         spec = started.devnet.start(folder, "another name", free_port())
         started.devnet.stop(folder)
         assert spec.domain != started.spec.domain
 
-    def test_start_refused_port_in_use(self, started: Net, tmp_path: Path) -> None:
+    def test_start_refused_port_in_use(self, started: Started, tmp_path: Path) -> None:
         with socket.socket() as other:
             other.bind(("127.0.0.1", 0))
             other.listen()
@@ -973,7 +990,7 @@ class DevnetConformance:
                 started.devnet.start(tmp_path / "blocked", "blocked", port)
 
     @pytest.mark.parametrize("end", ["stop", "kill"])
-    def test_history_survives(self, started: Net, end: str) -> None:
+    def test_history_survives(self, started: Started, end: str) -> None:
         chain = started.connect(started.spec)
         members = people(4)
         chain.admit([person.address for person in members])
@@ -1002,7 +1019,7 @@ class DevnetConformance:
     def test_stop_of_a_folder_without_devnet_does_nothing(self, tmp_path: Path) -> None:
         type(self).make_devnet().stop(tmp_path)
 
-    def test_stopped_node_is_unreachable(self, started: Net) -> None:
+    def test_stopped_node_is_unreachable(self, started: Started) -> None:
         chain = started.connect(started.spec)
         started.devnet.stop(started.folder)
         started.devnet.stop(started.folder)

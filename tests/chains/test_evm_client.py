@@ -35,8 +35,8 @@ from poft.verification.schemes.esp1 import OutboxGenesis
 from .chain_kit import (
     ChainConformance,
     DevnetConformance,
-    Net,
     Source,
+    Started,
     create_task,
     label,
     memberships,
@@ -59,16 +59,16 @@ class TestEvmDevnet(DevnetConformance):
 
 
 @pytest.fixture
-def net(tmp_path: Path) -> Iterator[Net]:
+def net(tmp_path: Path) -> Iterator[Started]:
     devnet = EvmDevnet()
     labels = ("stranger", "first", "second")
     spec = devnet.start(tmp_path, "client", free_port(), [devnet.account(name) for name in labels])
-    yield Net(devnet, tmp_path, spec, EvmChain)
+    yield Started(spec, EvmChain, devnet.account("stranger"), devnet, tmp_path)
     devnet.stop(tmp_path)
 
 
 @pytest.fixture
-def chain(net: Net) -> EvmChain:
+def chain(net: Started) -> EvmChain:
     return EvmChain(net.spec)
 
 
@@ -92,7 +92,7 @@ def test_artifacts_are_those_of_the_contracts() -> None:
     assert stored_digest() == source_digest(), "run python -m chains.evm.artifacts"
 
 
-def test_deploy_attaches_to_any_url(net: Net) -> None:
+def test_deploy_attaches_to_any_url(net: Started) -> None:
     bare = ChainSpec(name="attached", kind="evm", rpc=net.spec.rpc, domain=b"", key=net.devnet.account("first"))
     spec = deploy(bare)
     attached = EvmChain(spec)
@@ -102,14 +102,14 @@ def test_deploy_attaches_to_any_url(net: Net) -> None:
         deploy(replace(bare, domain=label("another chain")))
 
 
-def test_connect_refused_no_contracts(net: Net) -> None:
+def test_connect_refused_no_contracts(net: Started) -> None:
     with pytest.raises(ConfigError, match="Outbox"):
         EvmChain(replace(net.spec, deployment={**net.spec.deployment, "Outbox": "0x" + "12" * 20}))
     with pytest.raises(ConfigError, match="Federation"):
         EvmChain(replace(net.spec, deployment={"Outbox": net.spec.deployment["Outbox"]}))
 
 
-def test_deploy_places_a_verifier_of_every_scheme(net: Net) -> None:
+def test_deploy_places_a_verifier_of_every_scheme(net: Started) -> None:
     rpc = Rpc(net.spec.rpc[0])
     for verifier in VERIFIERS:
         interface = artifact(verifier.contract)
@@ -117,7 +117,7 @@ def test_deploy_places_a_verifier_of_every_scheme(net: Net) -> None:
         assert interface.result("scheme", answer) == (verifier.scheme,)
 
 
-def test_inbox_and_registry_alone_may_send(net: Net) -> None:
+def test_inbox_and_registry_alone_may_send(net: Started) -> None:
     rpc, authority = Rpc(net.spec.rpc[0]), artifact("Authority")
     for name in ("Inbox", "CheckpointRegistry", "LightClient", "Federation", "Outbox", "Authority"):
         call = authority.call("hasRole", SENDER, net.spec.deployment[name])
@@ -137,7 +137,7 @@ def followed(chain: EvmChain, name: str) -> Source:
     return source
 
 
-def test_client_is_frozen_and_recovered_under_another_scheme(net: Net, chain: EvmChain) -> None:
+def test_client_is_frozen_and_recovered_under_another_scheme(net: Started, chain: EvmChain) -> None:
     source = followed(chain, "changes its scheme")
     outsider = net.as_stranger()
     with refuses(Code.Unauthorised):
@@ -170,7 +170,7 @@ def test_client_is_frozen_and_recovered_under_another_scheme(net: Net, chain: Ev
     assert (chain.client(source.domain).scheme, chain.next_nonce(source.domain)) == (b"CMT1", 1)
 
 
-def test_halt_stops_one_source_until_lifted(net: Net, chain: EvmChain) -> None:
+def test_halt_stops_one_source_until_lifted(net: Started, chain: EvmChain) -> None:
     source, other = followed(chain, "halted"), followed(chain, "goes on")
     outsider = net.as_stranger()
     with refuses(Code.Unauthorised):
@@ -191,7 +191,7 @@ def test_halt_stops_one_source_until_lifted(net: Net, chain: EvmChain) -> None:
     assert (chain.next_nonce(source.domain), chain.next_nonce(other.domain)) == (1, 1)
 
 
-def test_acknowledgements_of_a_peer_are_kept(net: Net, chain: EvmChain) -> None:
+def test_acknowledgements_of_a_peer_are_kept(net: Started, chain: EvmChain) -> None:
     source = followed(chain, "acknowledges")
     chain.deliver(source.domain, source.proof(0), 1, [source.delivery(0)])
     assert chain.outbox_size() == 0
@@ -240,27 +240,27 @@ def test_start_refused_without_anvil(tmp_path: Path, monkeypatch: pytest.MonkeyP
 # --- transactions ----------------------------------------------------------------------------------------------------
 
 
-def test_refused_transaction_costs_nothing(chain: EvmChain, net: Net) -> None:
+def test_refused_transaction_costs_nothing(chain: EvmChain, net: Started) -> None:
     height, coins = chain.height(), balance(net.spec)
     with refuses(Code.UnknownTask):
         chain.start_round(label("no task"))
     assert (chain.height(), balance(net.spec)) == (height, coins)
 
 
-def test_send_refused_without_usable_key(net: Net) -> None:
+def test_send_refused_without_usable_key(net: Started) -> None:
     with pytest.raises(ConfigError, match="key"):
         EvmChain(replace(net.spec, key="")).admit([])
     with pytest.raises(ConfigError, match="key"):
         EvmChain(replace(net.spec, key="0x1234")).admit([])
 
 
-def test_send_refused_empty_wallet(net: Net) -> None:
+def test_send_refused_empty_wallet(net: Started) -> None:
     poor = Payer(Rpc(net.spec.rpc[0]), net.devnet.account("nobody gave me coins"))
     with pytest.raises(Rejected, match=r"(?i)insufficient funds"):
         poor.send(poor.address, b"")
 
 
-def test_two_payers_send_at_once(net: Net, chain: EvmChain) -> None:
+def test_two_payers_send_at_once(net: Started, chain: EvmChain) -> None:
     source = Source("raced", chain.endpoint, chain.domain)
     chain.create_client(source.domain, b"CMT1", source.genesis.encode(), 60, 3600)
     source.export(1, source.genesis_checkpoint)
@@ -275,7 +275,7 @@ def test_two_payers_send_at_once(net: Net, chain: EvmChain) -> None:
     assert len(first | second) == 30
 
 
-def test_stuck_transaction_is_replaced(net: Net, chain: EvmChain, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stuck_transaction_is_replaced(net: Started, chain: EvmChain, monkeypatch: pytest.MonkeyPatch) -> None:
     """An earlier process left a transaction in the pool, and no block takes ours for a while."""
     rpc = Rpc(net.spec.rpc[0])
     payer = Account.from_key(net.spec.key)
@@ -305,7 +305,7 @@ def test_stuck_transaction_is_replaced(net: Net, chain: EvmChain, monkeypatch: p
     assert int(str(sent["maxFeePerGas"]), 16) > 5 * 10**9
 
 
-def test_send_gives_up_when_no_block_comes(net: Net, chain: EvmChain, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_send_gives_up_when_no_block_comes(net: Started, chain: EvmChain, monkeypatch: pytest.MonkeyPatch) -> None:
     Rpc(net.spec.rpc[0]).ask("evm_setAutomine", False)
     monkeypatch.setattr(sending, "GIVE_UP_SECONDS", 0.3)
     with pytest.raises(Unreachable, match="no block"):
@@ -324,7 +324,7 @@ def level_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Payer, "_fees", after_both)
 
 
-def test_mined_failure_is_rejected(net: Net, request: pytest.FixtureRequest) -> None:
+def test_mined_failure_is_rejected(net: Started, request: pytest.FixtureRequest) -> None:
     """Between estimate and block the ledger moved: the same admission fails in the block of the first one."""
     rpc = Rpc(net.spec.rpc[0])
     first, second = (Payer(rpc, net.devnet.account(name)) for name in ("first", "second"))
@@ -342,7 +342,7 @@ def test_mined_failure_is_rejected(net: Net, request: pytest.FixtureRequest) -> 
     assert sorted(type(error).__name__ for error in errors) == ["NoneType", "Rejected"]
 
 
-def test_race_lost_in_the_block_names_the_code(net: Net, chain: EvmChain, request: pytest.FixtureRequest) -> None:
+def test_race_lost_in_the_block_names_the_code(net: Started, chain: EvmChain, request: pytest.FixtureRequest) -> None:
     """Two relayers carry one packet: both estimates succeed, one block takes both, the second is a replay there."""
     source = Source("raced", chain.endpoint, chain.domain)
     chain.create_client(source.domain, b"CMT1", source.genesis.encode(), 60, 3600)
@@ -364,7 +364,7 @@ def test_race_lost_in_the_block_names_the_code(net: Net, chain: EvmChain, reques
     assert len(chain.imports()) == 1
 
 
-def test_history_is_the_same_in_small_pages(chain: EvmChain, net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_history_is_the_same_in_small_pages(chain: EvmChain, net: Started, monkeypatch: pytest.MonkeyPatch) -> None:
     members = people(4)
     chain.admit([person.address for person in members])
     chain.set_members(memberships(chain, members))
@@ -382,7 +382,7 @@ def test_history_is_the_same_in_small_pages(chain: EvmChain, net: Net, monkeypat
 # --- devnet ----------------------------------------------------------------------------------------------------------
 
 
-def test_start_refused_port_in_use_names_the_process(net: Net, tmp_path: Path) -> None:
+def test_start_refused_port_in_use_names_the_process(net: Started, tmp_path: Path) -> None:
     port = int(net.spec.rpc[0].rsplit(":", 1)[1])
     with pytest.raises(
         ConfigError, match=rf"port {port} is in use by anvil \(pid {net.devnet.status(net.folder).pid}\)"
@@ -395,7 +395,7 @@ def test_start_refused_port_in_use_names_the_process(net: Net, tmp_path: Path) -
     )
 
 
-def test_start_refused_folder_of_another_chain(net: Net) -> None:
+def test_start_refused_folder_of_another_chain(net: Started) -> None:
     with pytest.raises(ConfigError, match="client"):
         EvmDevnet().start(net.folder, "other name", free_port())
     with pytest.raises(ConfigError, match="runs on port"):
@@ -423,7 +423,7 @@ def test_stop_spares_a_process_that_took_the_pid(tmp_path: Path) -> None:
         bystander.wait()
 
 
-def test_stop_leaves_no_process(net: Net) -> None:
+def test_stop_leaves_no_process(net: Started) -> None:
     state = json.loads((net.folder / "devnet.json").read_text())
     pids = [state[name]["pid"] for name in ("anvil", "keeper")]
     assert all(psutil.pid_exists(pid) for pid in pids)
@@ -431,7 +431,7 @@ def test_stop_leaves_no_process(net: Net) -> None:
     assert not any(psutil.pid_exists(pid) for pid in pids)
 
 
-def test_resume_drops_a_line_that_was_cut_off(net: Net, chain: EvmChain) -> None:
+def test_resume_drops_a_line_that_was_cut_off(net: Started, chain: EvmChain) -> None:
     height = chain.height()
     net.devnet.stop(net.folder)
     path = net.folder / "journal.jsonl"
@@ -444,7 +444,7 @@ def test_resume_drops_a_line_that_was_cut_off(net: Net, chain: EvmChain) -> None
     assert [block.height for block in journal.read(path)] == list(range(1, height + 1))
 
 
-def test_resume_refused_journal_was_altered(net: Net) -> None:
+def test_resume_refused_journal_was_altered(net: Started) -> None:
     net.devnet.stop(net.folder)
     path = net.folder / "journal.jsonl"
     lines = path.read_text().splitlines()
@@ -459,7 +459,7 @@ def test_resume_refused_journal_was_altered(net: Net) -> None:
         net.devnet.start(net.folder, "client", free_port())
 
 
-def test_journal_follows_a_reorganisation(net: Net, chain: EvmChain) -> None:
+def test_journal_follows_a_reorganisation(net: Started, chain: EvmChain) -> None:
     rpc = Rpc(net.spec.rpc[0])
     for n in range(3):
         chain.admit([label("taken back", n)[:20]])
@@ -479,13 +479,13 @@ def test_clock_is_the_present(chain: EvmChain) -> None:
     assert abs(chain.finality_evidence(receipt.height).timestamp - time.time()) < 5
 
 
-def test_node_killed_in_the_middle_is_unreachable(net: Net, chain: EvmChain) -> None:
+def test_node_killed_in_the_middle_is_unreachable(net: Started, chain: EvmChain) -> None:
     os.kill(net.devnet.status(net.folder).pid, signal.SIGKILL)
     with pytest.raises(Unreachable):
         chain.admit([label("participant")[:20]])
 
 
-def test_other_service_behind_the_url_is_unreachable(net: Net) -> None:
+def test_other_service_behind_the_url_is_unreachable(net: Started) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()

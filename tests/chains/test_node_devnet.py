@@ -20,9 +20,8 @@ from poft.chain import ChainSpec
 from poft.protocol.errors import Code, ConfigError, Unreachable
 
 from .chain_kit import ChainConformance, DevnetConformance, label, refuses
-from .real_node import needs_node
 
-pytestmark = [pytest.mark.devnet, needs_node]
+pytestmark = pytest.mark.devnet
 
 
 def devnet() -> SubstrateDevnet:

@@ -11,24 +11,14 @@ import pytest
 
 from chains.substrate import SubstrateChain
 from chains.substrate.evidence import finality_evidence
-from chains.substrate.network import SubstrateNetwork, create_network, open_network
+from chains.substrate.network import SubstrateNetwork, create_network
 from chains.substrate.rpc import Json, Rpc
 from chains.substrate.runtime import Runtime
 from poft.protocol.errors import Code, ConfigError, Refused
 
-from .chain_kit import label
-from .real_node import needs_node
+from .chain_kit import label, until
 
-pytestmark = [pytest.mark.devnet, pytest.mark.slow, needs_node]
-
-PATIENCE = 60.0
-
-
-def until(condition: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:
-    deadline = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < deadline, f"not after {patience:.0f} s: {what}"
-        time.sleep(0.2)
+pytestmark = [pytest.mark.devnet, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
@@ -237,69 +227,8 @@ def test_finality_stops_in_a_partition_and_both_halves_agree_when_it_heals(netwo
     chain.close()
 
 
-def test_network_goes_on_where_it_stood_when_all_were_killed(network: SubstrateNetwork) -> None:
-    before = max(final(network))
-    for at in network.positions:
-        network.kill(at)
-    assert not any(one.running for one in network.status())
-    again = open_network(network.log(0).parent.parent)
-    again.start()
-    until(lambda: min(final(again)) > before, "finality after a restart of all")
-    again.stop()
-    network.start()
-    until(lambda: min(final(network)) > before, "finality after a second restart")
-
-
-def test_validator_that_lost_its_disk_comes_back_by_its_peers(network: SubstrateNetwork) -> None:
-    with pytest.raises(ConfigError, match="runs"):
-        network.wipe(1)
-    network.stop([1])
-    network.wipe(1)
-    height = max(final(network))
-    network.start([1])
-    until(lambda: network.status()[1].final >= height, "the others' blocks")
-
-
-# --- life cycle ------------------------------------------------------------------------------------------------------
-
-
-def test_single_validator_finalises_by_itself(tmp_path: Path) -> None:
-    network = create_network(tmp_path, "Alone", 1)
-    try:
-        network.start()
-        until(lambda: min(final(network)) >= 2, "two final blocks")
-        chain = SubstrateChain(network.spec())
-        assert chain.finality_evidence(1).height == 1
-        chain.close()
-    finally:
-        network.stop()
-    assert [one.running for one in network.status()] == [False]
-
-
 def test_networks_of_two_names_have_two_domains(network: SubstrateNetwork, tmp_path: Path) -> None:
     other = create_network(tmp_path, "Other validators", 4)
     with pytest.raises(ConfigError, match="never started"):
         other.spec()
     assert other.domain != network.domain
-
-
-def test_create_refused(tmp_path: Path) -> None:
-    for validators in (0, 33):
-        with pytest.raises(ConfigError, match="validators"):
-            create_network(tmp_path, "x", validators)
-    create_network(tmp_path, "x", 1)
-    with pytest.raises(ConfigError, match="holds a network"):
-        create_network(tmp_path, "x", 1)
-    with pytest.raises(ConfigError, match="holds no network"):
-        open_network(tmp_path / "elsewhere")
-
-
-def test_start_refused_port_in_use_leaves_nothing_running(tmp_path: Path, network: SubstrateNetwork) -> None:
-    late = create_network(tmp_path, "late", 2)
-    path = tmp_path / "network.json"
-    taken = str(network.validators[0].rpc_port)
-    path.write_text(path.read_text().replace(str(late.validators[1].rpc_port), taken))
-    late = open_network(tmp_path)
-    with pytest.raises(ConfigError, match=taken):
-        late.start()
-    assert not any(one.running for one in late.status())
