@@ -26,7 +26,7 @@ class NetworkSettings(Settings):
     domain: str = Field(default="", pattern="^(0x[0-9a-fA-F]{64})?$")
     deployment: dict[str, str] = Field(default_factory=dict)
     key: str = Field(default="", repr=False)
-    confirmations: int = Field(default=0, ge=-1)
+    finality: str = ""
 
     @model_validator(mode="after")
     def _attached(self) -> NetworkSettings:

@@ -129,7 +129,7 @@ class Run:
             bytes.fromhex(network.domain.removeprefix("0x")),
             dict(network.deployment),
             network.key,
-            network.confirmations,
+            network.finality,
         )
         place = self._folder / "chains" / network.name
         place.mkdir(parents=True, exist_ok=True)

@@ -35,8 +35,8 @@ class ChainSpec:
     `rpc` may name several endpoints of the same chain: whoever attests asks all of them. `domain` is the chain that is
     expected behind them. `deployment` holds what the kind needs to find the contracts (EVM: name → 0x address).
     `key` is the payer's secret (EVM: 0x private key; Substrate: 0x seed or a derivation such as //Alice); empty = read
-    only. `confirmations` is the finality setting where the chain itself has no finality: blocks on top; -1 asks the
-    node for its own `finalized` tag. `development`
+    only. `finality` says when a block is final, in the words of the kind, where its chains differ in that (EVM:
+    "finalized", "safe", "clique", "confirmations 12"); empty = as such chains usually have it. `development`
     says that this is a devnet, so that evidence which such chains cannot give is not asked for.
     """
 
@@ -46,7 +46,7 @@ class ChainSpec:
     domain: bytes
     deployment: dict[str, str] = field(default_factory=dict)
     key: str = field(default="", repr=False)
-    confirmations: int = 0
+    finality: str = ""
     development: bool = False
 
 

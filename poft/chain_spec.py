@@ -19,7 +19,7 @@ def write_spec(path: Path, spec: ChainSpec) -> None:
         "domain": "0x" + spec.domain.hex(),
         "deployment": spec.deployment,
         "key": spec.key,
-        "confirmations": spec.confirmations,
+        "finality": spec.finality,
         "development": spec.development,
     }
     write_private(path, json.dumps(record, indent=2))
@@ -36,7 +36,7 @@ def read_spec(path: Path) -> ChainSpec:
             domain=bytes.fromhex(record["domain"].removeprefix("0x")),
             deployment=record["deployment"],
             key=record["key"],
-            confirmations=record["confirmations"],
+            finality=record["finality"],
             development=record["development"],
         )
     except FileNotFoundError as error:

@@ -57,8 +57,8 @@ class ChainSettings(Settings):
     """The payer's secret in the clear: devnets only."""
     key_file: str = ""
     """A file of mode 0600 with the payer's secret: everything else."""
-    confirmations: Annotated[int, Field(ge=-1)] = 0
-    """Blocks on top after which a block counts as final; -1 (EVM) takes the chain's own `finalized`."""
+    finality: Annotated[str, Field(max_length=64)] = ""
+    """When a block is final, in the words of the kind (EVM: "finalized", "safe", "clique", "confirmations 12")."""
     development: bool = False
     """This is a devnet: evidence that such chains cannot give is not asked for."""
 
@@ -79,7 +79,7 @@ class ChainSettings(Settings):
             bytes.fromhex(self.domain[2:]),
             dict(self.deployment),
             read_secret(folder / self.key_file, self.development) if self.key_file else self.key,
-            self.confirmations,
+            self.finality,
             self.development,
         )
 
@@ -236,7 +236,7 @@ def chain_settings(spec: ChainSpec) -> ChainSettings:
         domain="0x" + spec.domain.hex(),
         deployment=spec.deployment,
         key=spec.key,
-        confirmations=spec.confirmations,
+        finality=spec.finality,
         development=spec.development,
     )
 

@@ -8,7 +8,6 @@ Ordinary reads and transactions use the first endpoint of the spec; evidence ask
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import cast
 
 from poft.chain import (
@@ -28,7 +27,7 @@ from poft.chain import (
 )
 from poft.protocol.checkpoint import Checkpoint
 from poft.protocol.domain import evm_endpoint
-from poft.protocol.errors import Code, ConfigError, Refused, Rejected, Unreachable
+from poft.protocol.errors import Code, ConfigError, Refused, Rejected
 from poft.protocol.packet import Packet
 from poft.protocol.statements import Membership, Signed, Update, Verdict, Vote
 from poft.verification.api import Finalised, TrustState
@@ -36,9 +35,9 @@ from poft.verification.receive import PacketProof
 from poft.verification.state_proof import StateProof
 
 from .abi import CONTRACTS, VERIFIERS, artifact, verifier_key
-from .clique import SIGNERS, read_signers, safe_height
 from .deploy import FIRST_BLOCK, chain_domain
 from .evidence import agreed_evidence, commitment_proof, read_state_proof
+from .finality import final_height, read_finality
 from .history import History, ledger_bytes
 from .records import (
     Values,
@@ -49,11 +48,8 @@ from .records import (
     signed_tuples,
     typed,
 )
-from .rpc import NodeError, Object, Rpc, quantity
+from .rpc import Rpc
 from .sending import Payer, fee_bound
-
-FINALIZED = -1
-"""`ChainSpec.confirmations` for a chain that has finality of its own: its `finalized` tag."""
 
 _ZERO32 = bytes(32)
 
@@ -67,7 +63,7 @@ class EvmChain:
             raise ConfigError(f"{spec.name}: the deployment lacks {', '.join(missing)}", "Deploy the contracts first")
         if not spec.rpc:
             raise ConfigError(f"{spec.name}: no rpc endpoint", "Name at least one URL")
-        self._spec = spec
+        self._spec, self._finality = spec, read_finality(spec)
         self._endpoints = [Rpc(url) for url in spec.rpc]
         self._rpc = self._endpoints[0]
         self._payer: Payer | None = None
@@ -106,13 +102,13 @@ class EvmChain:
         return self._rpc.number("eth_blockNumber")
 
     def final_height(self) -> int:
-        return _final_height(self._rpc, self._spec)
+        return final_height(self._rpc, self._finality)
 
     def finality_evidence(self, height: int) -> Finalised:
         for endpoint in self._endpoints:
             if endpoint is not self._rpc:
                 _require_domain(endpoint, self._spec)
-            if height > (final := _final_height(endpoint, self._spec)):
+            if height > (final := final_height(endpoint, self._finality)):
                 raise Refused(Code.NotFinal, "height", f"{height}, {endpoint.url} has {final} as its newest final one")
         return agreed_evidence(self._endpoints, self.outbox_address, height)
 
@@ -360,24 +356,3 @@ def _require_domain(endpoint: Rpc, spec: ChainSpec) -> None:
         raise ConfigError(f"{endpoint.url}: no Outbox at {spec.deployment['Outbox']}", "Deploy the contracts first")
     if outbox.result("domain", data) != (spec.domain,):
         raise Refused(Code.WrongDomain, "Outbox", "it was deployed for another domain")
-
-
-def _final_height(endpoint: Rpc, spec: ChainSpec) -> int:
-    if (signers := spec.deployment.get(SIGNERS)) is not None:
-        return safe_height(endpoint.number("eth_blockNumber"), partial(_header, endpoint), read_signers(signers))
-    if spec.confirmations != FINALIZED:
-        return max(endpoint.number("eth_blockNumber") - spec.confirmations, 0)
-    try:
-        block = endpoint.record("eth_getBlockByNumber", "finalized", False)
-    except NodeError as error:
-        raise ConfigError(
-            f"{endpoint.url} knows no finalized block: {error}", "Set a number of confirmations"
-        ) from error
-    return quantity(block.get("number")) if block is not None else 0
-
-
-def _header(endpoint: Rpc, height: int) -> Object:
-    header = endpoint.record("eth_getBlockByNumber", hex(height), False)
-    if header is None:
-        raise Unreachable(f"{endpoint.url} has no block {height} below its head")
-    return header

@@ -47,6 +47,8 @@ class SubstrateChain:
     def __init__(self, spec: ChainSpec) -> None:
         if not spec.rpc:
             raise ConfigError(f"chain {spec.name!r} has no rpc", "Give it at least one websocket URL")
+        if spec.finality:
+            raise ConfigError(f"chain {spec.name!r} has GRANDPA's finality, not {spec.finality!r}", "Set none")
         self._spec = spec
         key = keypair(spec.key) if spec.key else None
         self._endpoints: list[Runtime] = []
@@ -98,7 +100,7 @@ class SubstrateChain:
         return height_of(self._rpc.record("chain_getHeader"))
 
     def final_height(self) -> int:
-        """See `poft.chain.Chain.final_height`; the chain's own finality, `spec.confirmations` is not asked for."""
+        """See `poft.chain.Chain.final_height`; GRANDPA's."""
         return height_of(self._rpc.record("chain_getHeader", self._rpc.text("chain_getFinalizedHead")))
 
     def finality_evidence(self, height: int) -> Finalised:

@@ -284,9 +284,9 @@ def test_evidence_refused_before_the_outbox_existed(spec: ChainSpec) -> None:
 def test_final_height_follows_the_setting(spec: ChainSpec) -> None:
     head = EvmChain(spec).height()
     assert EvmChain(spec).final_height() == head
-    assert EvmChain(replace(spec, confirmations=3)).final_height() == head - 3
+    assert EvmChain(replace(spec, finality="confirmations 3")).final_height() == head - 3
     # anvil was started with epochs of one block, and finality is two epochs behind.
-    tagged = EvmChain(replace(spec, confirmations=-1))
+    tagged = EvmChain(replace(spec, finality="finalized"))
     assert tagged.final_height() == head - 2
     with pytest.raises(Refused) as caught:
         tagged.finality_evidence(head - 1)
@@ -300,6 +300,6 @@ def test_final_height_refused_chain_has_no_finalized_tag(spec: ChainSpec) -> Non
         return {"jsonrpc": "2.0", "id": said["id"], "error": error} if said["result"]["number"] != "0x0" else said
 
     with lying(spec.rpc[0], "eth_getBlockByNumber", unknown) as clique:
-        chain = EvmChain(replace(spec, rpc=(clique,), confirmations=-1))
-        with pytest.raises(ConfigError, match="confirmations"):
+        chain = EvmChain(replace(spec, rpc=(clique,), finality="finalized"))
+        with pytest.raises(ConfigError, match=r"no finalized block.*confirmations"):
             chain.final_height()

@@ -80,7 +80,7 @@ def private(path: Path, text: str) -> Path:
 
 def test_minimal_files_load_with_their_defaults(tmp_path: Path) -> None:
     attestor = load_attestor(write(tmp_path / "a.toml", ATTEST))
-    assert (attestor.every, attestor.epoch, attestor.chain.confirmations) == (20, 1, 0)
+    assert (attestor.every, attestor.epoch, attestor.chain.finality) == (20, 1, "")
     relayer = load_relayer(write(tmp_path / "r.toml", RELAY))
     assert relayer.links[0].max_batch == 8 and relayer.sources[0].committees[0].addresses() == MEMBERS
 
@@ -89,7 +89,7 @@ def test_minimal_files_load_with_their_defaults(tmp_path: Path) -> None:
     ("load", "text", "message"),
     [
         (load_attestor, "evry = 3\n" + ATTEST, r"unknown key 'evry'\. Did you mean 'every'\?"),
-        (load_attestor, ATTEST + "confirmatons = 3\n", r"unknown key 'chain\.confirmatons'.*'confirmations'"),
+        (load_attestor, ATTEST + "finalty = 'safe'\n", r"unknown key 'chain\.finalty'.*'finality'"),
         (load_attestor, "every = 300\n" + ATTEST, r"every \(300\) must not exceed catch_up"),
         (load_attestor, 'listen = "7101"\n' + ATTEST, r"HOST:PORT is due"),
         (load_attestor, 'listen = "h:70000"\n' + ATTEST, r"HOST:PORT is due"),
