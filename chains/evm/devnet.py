@@ -110,7 +110,7 @@ class EvmDevnet:
         )
         if state.deployment is None:
             spec = deploy(spec)
-        _fund(rpc, spec.key, accounts)
+        fund(rpc, spec.key, accounts)
         # What devnet.json says is in the journal as well; two writers would spoil it.
         end(state.keeper)
         journal.catch_up(rpc, folder / _JOURNAL, journal.read(folder / _JOURNAL))
@@ -211,8 +211,9 @@ def _wait(ready: Callable[[], bool], process: Process, folder: Path) -> None:
     raise Unreachable(f"anvil does not answer after {_READY_SECONDS} s; see {folder / _LOG}")
 
 
-def _fund(rpc: Rpc, governor: str, accounts: Sequence[str]) -> None:
-    payer = Payer(rpc, governor)
+def fund(rpc: Rpc, rich: str, accounts: Sequence[str]) -> None:
+    """Gives coins to accounts that lack them; both as 0x private keys."""
+    payer = Payer(rpc, rich)
     for secret in accounts:
         address = to_checksum_address(Account.from_key(secret).address)
         if rpc.number("eth_getBalance", address, "latest") < _ACCOUNT_WEI // 2:

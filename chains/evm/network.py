@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,17 +20,18 @@ from chains.network import State, Validator
 from chains.process import runs
 from poft.chain import ChainSpec, free_port
 from poft.network import ValidatorStatus
-from poft.protocol.errors import ConfigError, Unreachable
+from poft.protocol.errors import ConfigError
 from poft.protocol.hashing import keccak
 from poft.protocol.signatures import key_address
 from poft.whole_file import write_private, write_whole
 
 from .abi import artifact
-from .clique import SIGNERS, read_signers, safe_height
+from .clique import SIGNERS, read_signers
 from .deploy import chain_domain, deploy
 from .devnet import GOVERNOR, KIND, EvmDevnet, chain_id_of
-from .geth import CLIQUE, clique_genesis, geth_program, write_account
-from .rpc import Object, Rpc, hex_bytes, quantity, read_bytes
+from .finality import Seals, final_height
+from .geth import CLIQUE, DATABASE, clique_genesis, geth_program, write_account
+from .rpc import Rpc, hex_bytes, quantity, read_bytes
 
 MAX_SIGNERS = 16
 _GENESIS, _PEERS, _DATABASE = "genesis.json", "config.toml", "geth"
@@ -104,19 +105,13 @@ class EvmNetwork(network.Network):
         home, member = self.home(position), self.validators[position]
         if not self.database(position).exists():
             self._begin(home)
+        peers, chain_id = str(self._folder / _PEERS), str(chain_id_of(self.name))
         return [
-            *[
-                "--datadir",
-                str(home),
-                "--config",
-                str(self._folder / _PEERS),
-                "--networkid",
-                str(chain_id_of(self.name)),
-            ],
+            *["--datadir", str(home), "--config", peers, "--networkid", chain_id],
             *["--port", str(member.peer_port), "--nodiscover", "--nodekey", str(home / "nodekey"), "--nat", "none"],
-            *["--http", "--http.port", str(member.rpc_port), "--http.api", "eth,net,web3,clique,admin,miner"],
+            *["--http", "--http.port", str(member.rpc_port), "--http.api", "eth,net,web3,clique,admin,miner,debug"],
             *["--miner.etherbase", member.account, "--unlock", member.account, "--password", str(home / "password")],
-            *["--allow-insecure-unlock", "--syncmode", "full", "--gcmode", "archive", "--ipcdisable"],
+            *["--allow-insecure-unlock", "--syncmode", "full", "--gcmode", "archive", "--ipcdisable", *DATABASE],
             # Fees of development: nobody else pays here.
             *["--miner.gasprice", "1", "--authrpc.port", "0", "--verbosity", "2"],
         ]
@@ -152,7 +147,7 @@ class EvmNetwork(network.Network):
         try:
             head, peers = rpc.number("eth_blockNumber"), rpc.number("net_peerCount")
             signers = read_signers(" ".join(one.account for one in self.validators))
-            final = safe_height(head, _header(rpc), signers)
+            final = final_height(rpc, Seals(signers))
             outbox = self._state.deployment.get("Outbox")
             size = int.from_bytes(rpc.call(outbox, artifact("Outbox").call("state"))[:32], "big") if outbox else 0
         finally:
@@ -161,7 +156,7 @@ class EvmNetwork(network.Network):
 
     def _begin(self, home: Path) -> None:
         genesis = str(self._folder / _GENESIS)
-        command = [str(self.program()), "--datadir", str(home), "--state.scheme", "hash", "init", genesis]
+        command = [str(self.program()), "--datadir", str(home), "--state.scheme", "hash", *DATABASE, "init", genesis]
         made = subprocess.run(command, capture_output=True, text=True, check=False)
         if made.returncode:
             said = made.stderr.strip()[-400:]
@@ -182,16 +177,6 @@ def _member(folder: Path, position: int, key: bytes) -> Validator:
     peer_port = free_port()
     peer = f"enode://{enode}@127.0.0.1:{peer_port}?discport=0"
     return Validator(f"http://127.0.0.1:{free_port()}", peer_port, peer, hex_bytes(key_address(key)))
-
-
-def _header(rpc: Rpc) -> Callable[[int], Object]:
-    def header(height: int) -> Object:
-        found = rpc.record("eth_getBlockByNumber", hex(height), False)
-        if found is None:
-            raise Unreachable(f"{rpc.url} has no block {height}")
-        return found
-
-    return header
 
 
 def _ask(url: str, method: str, *params: object) -> str | int | bool | None:

@@ -120,12 +120,12 @@ class Payer:
         pause = _POLL_FIRST
         while True:
             for known, bytes_sent in sent.items():
-                record = self._rpc.record("eth_getTransactionReceipt", known)
+                record = self._receipt(known)
                 if record is not None:
                     return _mined(record, bytes_sent)
             now = time.monotonic()
             if now - started > 1.0 and self._count() > nonce:
-                if any(self._rpc.record("eth_getTransactionReceipt", known) for known in sent):
+                if any(self._receipt(known) for known in sent):
                     continue
                 return None
             if now - started > GIVE_UP_SECONDS:
@@ -137,6 +137,16 @@ class Payer:
                 sent[transaction], attempt = size, now
             time.sleep(pause)
             pause = min(pause * 1.5, _POLL_LONGEST)
+
+    def _receipt(self, transaction: str) -> Object | None:
+        """The record of a transaction in a block, as soon as the node has it."""
+        try:
+            return self._rpc.record("eth_getTransactionReceipt", transaction)
+        except NodeError as error:
+            # geth's words, and the number that it has for everything: it has just started, or changed its branch.
+            if "indexing is in progress" in str(error):
+                return None
+            raise
 
     def _submit(
         self, to: str | None, data: bytes, value: int, nonce: int, gas: int, fees: dict[str, int]

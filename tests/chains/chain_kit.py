@@ -57,6 +57,14 @@ def until(condition: Callable[[], bool], what: str, patience: float = 60.0) -> N
         time.sleep(0.2)
 
 
+def wait_until_final(chain: Chain, height: int, patience: float = 60.0) -> None:
+    """Returns when a block is final. There are chains on which only a transaction makes a block: so there are some."""
+    deadline = time.monotonic() + patience
+    while (final := chain.final_height()) < height:
+        assert time.monotonic() < deadline, f"block {height} is not final after {patience:.0f} s: {final} is"
+        chain.set_routes(label("pass the time"), [])
+
+
 # --- objects ---------------------------------------------------------------------------------------------------------
 
 
@@ -678,6 +686,7 @@ class ChainConformance:
                 keccak(payload),
             )
             leaves = [leaf.packet.id for leaf in chain.outbox_entries(0, entry.index + 1)]
+            wait_until_final(chain, entry.height)
             evidence = chain.finality_evidence(entry.height)
             assert (evidence.height, evidence.outbox_size) == (entry.height, entry.index + 1)
             assert evidence.outbox_root == log_root(leaves)
