@@ -11,17 +11,22 @@ from poft.federation.task import DataSettings, ExchangeSettings, TaskSettings, T
 from poft.protocol.errors import ConfigError
 from poft.topology import topology
 
+from .faults import FaultSettings
+from .trust import FOLLOWS, Scheme
+
 
 class NetworkSettings(Settings):
     """One network: its chain, and the capacities (samples/s) of its participants.
 
-    `rpc` attaches to a running chain instead of starting a devnet; then `domain`, `deployment` and `key` say which
-    chain that has to be, where the contracts are, and who pays.
+    The chain is an embedded devnet; with `validators` a network of so many of them (our own node, geth with Clique);
+    with `rpc` a chain that runs already: then `domain`, `deployment` and `key` say which chain that has to be, where
+    the contracts are, and who pays.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")
     kind: str
     capacities: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=1, max_length=64)
+    validators: int = Field(default=0, ge=0, le=32)
     rpc: tuple[str, ...] = ()
     domain: str = Field(default="", pattern="^(0x[0-9a-fA-F]{64})?$")
     deployment: dict[str, str] = Field(default_factory=dict)
@@ -32,19 +37,25 @@ class NetworkSettings(Settings):
     def _attached(self) -> NetworkSettings:
         if bool(self.rpc) != bool(self.domain) or (self.rpc and not self.key):
             raise ValueError("attaching to a chain needs rpc, domain and key together")
+        if self.rpc and self.validators:
+            raise ValueError("a chain that is attached to has its validators: rpc and validators exclude each other")
         return self
 
 
 class LinkSettings(Settings):
-    """A direction in which checkpoints travel."""
+    """A direction in which checkpoints travel, and the scheme that convinces its destination."""
 
     source: str
     destination: str
+    scheme: Scheme | None = None
+    """None: the one of `[relay]`."""
 
 
 class RelaySettings(Settings):
     """Who watches and who carries."""
 
+    scheme: Scheme = "CMT1"
+    """How destinations are convinced, on links that do not say otherwise."""
     attestors: int = Field(default=4, ge=1, le=64, description="attestors of each chain")
     relayers: int = Field(default=2, ge=1, le=16)
     copies: int = Field(default=2, ge=1, le=16)
@@ -54,7 +65,8 @@ class RelaySettings(Settings):
     staleness: int = Field(default=7 * 86_400, ge=1)
     """Seconds of the destination's time after which an unrefreshed client takes nothing more."""
     wait: float = Field(default=120.0, gt=0)
-    """Seconds to wait for the peers' exports before the run gives up with an error."""
+    """Seconds to wait for the peers' exports, or for a network of several validators that does not answer or does not
+    go on, before the run gives up with an error."""
 
 
 class ExperimentSettings(Settings):
@@ -80,6 +92,8 @@ class ExperimentSettings(Settings):
     training: TrainingSettings = TrainingSettings()
     exchange: ExchangeSettings = ExchangeSettings()
     relay: RelaySettings = RelaySettings()
+    faults: tuple[FaultSettings, ...] = ()
+    """What is done to networks of several validators while they train."""
 
     @model_validator(mode="after")
     def _consistent(self) -> ExperimentSettings:
@@ -92,7 +106,25 @@ class ExperimentSettings(Settings):
             topology(names, [(link.source, link.destination) for link in self.links])
         except ConfigError as error:
             raise ValueError(str(error)) from error
+        for link in self.all_links():
+            followed = FOLLOWS.get(link.scheme or self.relay.scheme)
+            if followed not in (None, self.network(link.source).kind):
+                scheme = link.scheme or self.relay.scheme
+                raise ValueError(f"link {link.source} → {link.destination}: {scheme} follows {followed} sources only")
+        for fault in self.faults:
+            if fault.network not in names:
+                raise ValueError(f"a fault names the unknown network {fault.network}")
+            fault.check(self.network(fault.network).validators, self.rounds)
         return self
+
+    def network(self, name: str) -> NetworkSettings:
+        """The network of a name."""
+        return next(network for network in self.networks if network.name == name)
+
+    def embedded(self) -> ExperimentSettings:
+        """The same federation on embedded devnets, where nothing fails: what its models are compared with."""
+        networks = tuple(one.model_copy(update={"validators": 0}) for one in self.networks)
+        return self.model_copy(update={"networks": networks, "faults": ()})
 
     def task(self) -> TaskSettings:
         """What every network's task trains."""
@@ -111,7 +143,6 @@ class ExperimentSettings(Settings):
 
     def all_links(self) -> tuple[LinkSettings, ...]:
         """The links, spelt out."""
-        if self.links:
-            return self.links
         names = [network.name for network in self.networks]
-        return tuple(LinkSettings(source=a, destination=b) for a in names for b in names if a != b)
+        links = self.links or [LinkSettings(source=a, destination=b) for a in names for b in names if a != b]
+        return tuple(one if one.scheme else one.model_copy(update={"scheme": self.relay.scheme}) for one in links)

@@ -30,7 +30,7 @@ class Journal:
         Raises:
             ArtifactError: the disk is full or went away.
         """
-        stamped = {"at": round(time.monotonic() - self._began, 3), **event}
+        stamped = {"at": self.elapsed(), **event}
         with self._lock:
             try:
                 self._file.write((json.dumps(stamped) + "\n").encode())
@@ -41,6 +41,10 @@ class Journal:
                     print(json.dumps(stamped), flush=True)
             elif (line := describe(event)) is not None:
                 print(f"{stamped['at']:7.1f} s  {line}", flush=True)
+
+    def elapsed(self) -> float:
+        """Seconds since this run (or its resumption) began."""
+        return round(time.monotonic() - self._began, 3)
 
     def say(self, event: str, **fields: str | int | float | list[str]) -> None:
         """Records an event of the run itself."""
@@ -80,6 +84,8 @@ def describe(event: Event) -> str | None:
     if kind == "forgery":
         verdict = "refused" if event["refused"] else "ACCEPTED"
         return f"{event['link']:<16} {event['name']:<40} {verdict} {event['code']}"
+    if kind in ("fault", "fault over", "trouble"):
+        return f"{network:<10} {kind.upper()}: {event['text']}"
     if kind in ("step", "update refused", "waiting", "baseline"):
         return " ".join(str(value) for key, value in event.items() if key != "event")
     return None

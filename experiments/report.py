@@ -18,9 +18,12 @@ from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from statistics import mean
+from typing import TYPE_CHECKING
 
 from experiments.baselines import Curve
 from experiments.config import ExperimentSettings
+from experiments.deliveries import tally
+from experiments.faults import Struck
 from experiments.journal import read_history
 from poft.chain import CheckpointRecord
 from poft.config import canonical, digest
@@ -29,6 +32,9 @@ from poft.federation.lineage import get_model
 from poft.federation.simulation import Event, Network
 from poft.federation.work import MeasureJob, test_accuracy
 from poft.whole_file import write_whole
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 PARTS = ("training", "chain", "relay", "verification", "total")
 PACKAGES = ("poft", "torch", "numpy", "web3", "substrate-interface")
@@ -41,14 +47,16 @@ def write_report(
     links: Sequence[tuple[str, str]],
     baselines: Sequence[Curve],
     executor: Executor,
+    struck: Sequence[Struck] = (),
 ) -> Path:
     """Measures, and writes report.json, report.md, report.html and accuracy.png; returns the first."""
     curves = [_curve(settings, network, executor) for network in networks.values()]
     merges = _merges(settings)
     history = read_history(folder / "history.jsonl")
     record = _record(folder, settings, networks, links, curves, baselines, history)
+    record["faults"] = [asdict(one) for one in struck]
     picture = folder / "accuracy.png"
-    _draw(picture, curves, baselines, merges)
+    _draw(picture, curves, baselines, merges, history, struck)
     text = _markdown(settings, record)
     (folder / "report.md").write_text(text)
     (folder / "report.html").write_text(_html(settings, record, picture))
@@ -104,6 +112,7 @@ def _record(
             )
             for a, b in links
         },
+        "packets": {f"{a} → {b}": asdict(tally(networks[a].chain, networks[b].chain)) for a, b in links},
         "forgeries": attacks["forgeries"],
         "ledger_bytes_per_export": _largest(history, "ledger_bytes"),
         "ledger_bytes_per_import": {name: costs["ledger_bytes"] for name, costs in attacks["costs"].items()},
@@ -149,18 +158,32 @@ def _seconds(history: Sequence[Event], part: str) -> float:
     return sum(values) if part != "total" else (values[-1] if values else 0.0)
 
 
-def _draw(path: Path, curves: Sequence[Curve], baselines: Sequence[Curve], merges: Sequence[int]) -> None:
+COLOURS = ("C0", "C3", "C2", "C4", "C5", "C6")
+
+
+def _draw(
+    path: Path,
+    curves: Sequence[Curve],
+    baselines: Sequence[Curve],
+    merges: Sequence[int],
+    history: Sequence[Event],
+    struck: Sequence[Struck],
+) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
     from matplotlib.ticker import MaxNLocator
 
-    figure, axes = pyplot.subplots(figsize=(8, 4.5), dpi=120)
+    rows = [3, 2] if struck else [1]
+    figure, found = pyplot.subplots(
+        len(rows), figsize=(8, 4.5 if not struck else 7), dpi=120, squeeze=False, height_ratios=rows
+    )
+    axes = found[0][0]
     for curve in baselines:
         style = "-" if curve.name == "pooled" else ":"
         axes.plot([ppm / 1e4 for ppm in curve.accuracy_ppm], style, color="0.45", label=curve.name, linewidth=1.4)
-    for curve, colour in zip(curves, ("C0", "C3", "C2", "C4", "C5", "C6"), strict=False):
+    for curve, colour in zip(curves, COLOURS, strict=False):
         values = [ppm / 1e4 for ppm in curve.accuracy_ppm]
         axes.plot(values, color=colour, label=f"{curve.name}, cross-chain", linewidth=1.8)
         axes.plot(merges, [values[at] for at in merges if at < len(values)], "o", color=colour, markersize=4)
@@ -172,9 +195,28 @@ def _draw(path: Path, curves: Sequence[Curve], baselines: Sequence[Curve], merge
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(fontsize=8, loc="lower right")
     axes.grid(alpha=0.2)
+    if struck:
+        _draw_faults(found[1][0], [curve.name for curve in curves], history, struck)
     figure.tight_layout()
     figure.savefig(path)
     pyplot.close(figure)
+
+
+def _draw_faults(axes: Axes, names: Sequence[str], history: Sequence[Event], struck: Sequence[Struck]) -> None:
+    """Rounds over time, and what was done to whom meanwhile: a band from the fault to the next final block."""
+    final = [event for event in history if event["event"] == "round final"]
+    for name, colour in zip(names, COLOURS, strict=False):
+        mine = [event for event in final if event["network"] == name]
+        times, rounds = [float(str(one["at"])) for one in mine], [int(str(one["round"])) for one in mine]
+        axes.step(times, rounds, color=colour, where="post", label=name)
+        for at, one in enumerate(fault for fault in struck if fault.network == name):
+            axes.axvspan(one.began, one.ended + one.recovered, color=colour, alpha=0.18, linewidth=0)
+            place = (one.began, 0.97 - 0.08 * (at + len(names) * names.index(name)) % 0.5)
+            axes.annotate(one.what, place, xycoords=("data", "axes fraction"), fontsize=6.5, color=colour, va="top")
+    axes.set_xlabel("seconds")
+    axes.set_ylabel("rounds final")
+    axes.grid(alpha=0.2)
+    axes.legend(fontsize=8, loc="lower right")
 
 
 def summary(record: Mapping[str, object]) -> list[tuple[str, str]]:
@@ -197,6 +239,15 @@ def summary(record: Mapping[str, object]) -> list[tuple[str, str]]:
     if isinstance(forgeries, list) and forgeries:
         refused = sum(one["refused"] for one in forgeries)
         rows.append(("forgeries refused", f"{refused} of {len(forgeries)}"))
+    packets = record["packets"]
+    if isinstance(packets, dict):
+        rows += [
+            (f"packets {link}", f"{one['sent']} sent, {one['taken']} taken, {one['lost']} lost, {one['twice']} twice")
+            for link, one in packets.items()
+        ]
+    faults = record["faults"]
+    if isinstance(faults, list):
+        rows += [(f"fault of {one['network']}", _lasted(one)) for one in faults]
     if isinstance(gas, dict):
         rows.append(("gas", f"finality update {gas['update']}, delivery {gas['delivery']}"))
     if isinstance(seconds, dict):
@@ -205,6 +256,11 @@ def summary(record: Mapping[str, object]) -> list[tuple[str, str]]:
     if isinstance(roots, dict):
         rows += [(f"final model of {name}", str(root)) for name, root in roots.items()]
     return rows
+
+
+def _lasted(fault: Mapping[str, str | float]) -> str:
+    times = f"{float(fault['began']):.0f} to {float(fault['ended']):.0f} s"
+    return f"{fault['what']}, {times}; a new block was final {float(fault['recovered']):.1f} s later"
 
 
 def _markdown(settings: ExperimentSettings, record: Mapping[str, object]) -> str:

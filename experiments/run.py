@@ -3,11 +3,16 @@
 Everything lives in the run's folder, so a run that was interrupted or killed goes on when it is started again:
 
     experiment.json     the resolved configuration
-    chains/NETWORK/     a devnet's state, and spec.json: how to reach the chain
+    chains/NETWORK/     a devnet's or a network's state, and spec.json: how to reach the chain
     store/NETWORK/      artifacts by digest
     services/NAME/      configuration, key, journal, log of an attestor or relayer
     history.jsonl       what happened
+    faults.json         what was done to networks of several validators
     baselines.json, forgeries.json, report.*   results, written when they are complete
+
+Several validators make blocks that can still be taken back. So what a network builds on is final: the set-up before
+rounds begin, imports before they are merged, the end before it is measured. A chain that does not answer, or that
+refuses what the next look shows to be done, is asked again through its next validator, for `relay.wait` seconds.
 """
 
 from __future__ import annotations
@@ -19,39 +24,44 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, replace
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from experiments.baselines import Curve, isolated, pooled
+from experiments.chains import Failover, start_devnet, start_network, stop_chain, wait_until_final
 from experiments.config import ExperimentSettings, NetworkSettings
+from experiments.deliveries import require_delivered_once, sent_to
+from experiments.faults import Faults, Target
 from experiments.forgeries import Forgery, LinkUnderAttack, attack
 from experiments.journal import Journal
 from experiments.report import write_report
 from experiments.services import (
     Attestor,
     Service,
+    payer_secret,
     prepare_attestors,
     prepare_relayers,
-    relayer_account,
     start_all,
     stop_all,
 )
-from poft.chain import Chain, ChainSpec, Peer, Phase, connect, devnet
+from experiments.trust import ATTESTED, Origin, genesis
+from poft.chain import Chain, ChainSpec, Peer, Phase, devnet
 from poft.chain_spec import read_spec, write_spec
 from poft.config import canonical
 from poft.federation import executors
 from poft.federation.simulation import Network, Progress
 from poft.federation.task import workspace
 from poft.model.store import ArtifactStore
+from poft.network import Network as RealNetwork
 from poft.protocol.errors import ArtifactError, ChainError, Code, ConfigError, PoftError, Refused, Unreachable
-from poft.protocol.finality import MIN_COMMITTEE
 from poft.topology import relay_plan, topology
-from poft.verification.schemes.cmt1 import CommitteeGenesis
 from poft.whole_file import write_whole
 
 IDLE_SECONDS = 0.05
+RETRY_SECONDS = 0.5
 WATCH_SECONDS = 0.2
 """How soon a service that was killed is noticed."""
 PARTING_SECONDS = 10.0
@@ -72,12 +82,16 @@ class Run:
         self._task = settings.task()
         self._folder = folder
         self._journal = journal
-        self._chains: dict[str, Chain] = {}
+        self._ways: dict[str, Failover] = {}
+        self._specs: dict[str, ChainSpec] = {}
+        self._real: dict[str, RealNetwork] = {}
         self._networks: dict[str, Network] = {}
         self._attestors: dict[str, list[Attestor]] = {}
         self._relayers: list[Service] = []
         self._executor = executors.get(settings.executor, settings.workers)
         self._links = [(link.source, link.destination) for link in settings.all_links()]
+        self._schemes = {(link.source, link.destination): str(link.scheme) for link in settings.all_links()}
+        self._faults = Faults(settings.faults, folder / "faults.json", journal, self.stop)
 
     def execute(self) -> Path:
         """Runs, or goes on with, the experiment; returns the report's JSON file. Stops what it started."""
@@ -95,7 +109,10 @@ class Run:
             self._train(pool, services, baselines)
             curves = baselines.result()
             self._journal.say("time", part="total", seconds=time.monotonic() - began)
-            return write_report(self._folder, self._settings, self._networks, self._links, curves, self._executor)
+            struck = self._faults.struck()
+            return write_report(
+                self._folder, self._settings, self._networks, self._links, curves, self._executor, struck
+            )
 
     # Chains
 
@@ -107,19 +124,24 @@ class Run:
         with ThreadPoolExecutor(len(chosen)) as starters:
             own = [one for one in chosen if not one.rpc]
             for one in own:
-                open_things.callback(_stop_devnet, one.kind, self._folder / "chains" / one.name)
+                open_things.callback(stop_chain, self._folder / "chains" / one.name, one.kind)
             futures = {one.name: starters.submit(self._start_chain, one) for one in own}
             started = {name: future.result() for name, future in futures.items()}
         self._connect(started, open_things)
         specs |= started
         if len({spec.domain for spec in specs.values()}) != len(specs):
             raise Refused(Code.WrongDomain, "networks", "two networks run on one chain")
-        return {one.name: specs[one.name] for one in chosen}
+        self._specs = {one.name: specs[one.name] for one in chosen}
+        return self._specs
 
     def _connect(self, specs: Mapping[str, ChainSpec], open_things: ExitStack) -> None:
         for name, spec in specs.items():
-            self._chains[name] = connect(spec)
-            open_things.callback(self._chains[name].close)
+            self._ways[name] = way = Failover(spec)
+            open_things.callback(way.close)
+
+    def _chain(self, name: str) -> Chain:
+        """The connection to a network's chain as it is now."""
+        return self._ways[name].chain
 
     def _attach(self, network: NetworkSettings) -> ChainSpec:
         spec = ChainSpec(
@@ -137,10 +159,14 @@ class Run:
         return spec
 
     def _start_chain(self, network: NetworkSettings) -> ChainSpec:
-        place = self._folder / "chains" / network.name
-        accounts = [relayer_account(network.kind, i) for i in range(self._settings.relay.relayers)]
-        spec = replace(devnet(network.kind).start(place, network.name, 0, accounts), name=network.name)
-        write_spec(place / "spec.json", spec)
+        place, services = self._folder / "chains" / network.name, self._folder / "services"
+        payers = [
+            payer_secret(services, i, network.name, network.kind, not network.validators)
+            for i in range(self._settings.relay.relayers)
+        ]
+        if not network.validators:
+            return start_devnet(place, network.kind, network.name, payers)
+        spec, self._real[network.name] = start_network(place, network.kind, network.name, network.validators, payers)
         return spec
 
     # Services and governance
@@ -151,8 +177,9 @@ class Run:
         folder = self._folder / "services"
         watchers: list[Service] = []
         for name, spec in specs.items():
+            attested = any(link[0] == name and scheme in ATTESTED for link, scheme in self._schemes.items())
             self._attestors[name], services = prepare_attestors(
-                folder, self._settings.seed, name, spec, relay.attestors
+                folder, self._settings.seed, name, spec, relay.attestors if attested else 0
             )
             watchers += services
         self._relayers = prepare_relayers(folder, specs, self._attestors, self._relay_plan())
@@ -171,12 +198,12 @@ class Run:
         """Federations, tasks, clients, peers and routes, as far as they are not on the ledgers yet."""
         names = [network.name for network in self._settings.networks]
         for at, name in enumerate(names):
-            chain = self._chains[name]
+            chain = self._chain(name)
             store = ArtifactStore(
                 str(self._folder / "store" / name),
                 [str(self._folder / "store" / other) for other in names if other != name],
             )
-            peers = [self._chains[a].domain for a, b in self._links if b == name]
+            peers = [self._chain(a).domain for a, b in self._links if b == name]
             self._networks[name] = Network(
                 name, at, self._task, chain, store, self._executor, self._journal.emit, peers
             )
@@ -184,9 +211,11 @@ class Run:
         for source, destination in self._links:
             self._trust(source, destination)
         for name in names:
-            routes = [(self._chains[b].domain, self._chains[b].endpoint) for a, b in self._links if a == name]
+            routes = [(self._chain(b).domain, self._chain(b).endpoint) for a, b in self._links if a == name]
             if routes:
-                self._chains[name].set_routes(self._networks[name].task, routes)
+                self._chain(name).set_routes(self._networks[name].task, routes)
+        for name in names:
+            wait_until_final(self._chain(name), self._settings.relay.wait)
 
     def _relay_plan(self) -> list[list[tuple[str, str]]]:
         """Who carries what; a relayer without a link is not started."""
@@ -197,7 +226,7 @@ class Run:
 
     def _trust(self, source: str, destination: str) -> None:
         """The destination's client of the source, and the source's federation as its peer."""
-        origin, chain, network = self._chains[source], self._chains[destination], self._networks[source]
+        origin, chain, network = self._chain(source), self._chain(destination), self._networks[source]
         # The peer first, and each time: where a client is, a run that was killed in between finds its peer as well.
         chain.set_peer(Peer(origin.domain, network.federation, network.task, network.genesis().id, origin.endpoint))
         try:
@@ -205,11 +234,10 @@ class Run:
         except Refused as refused:
             if refused.code is not Code.Uninitialised:
                 raise
-            members = tuple(attestor.address for attestor in self._attestors[source])
-            relay = self._settings.relay
-            small = len(members) < MIN_COMMITTEE and origin.spec.development
-            genesis = CommitteeGenesis(1, members, small_committee=small).encode()
-            chain.create_client(origin.domain, b"CMT1", genesis, relay.max_drift, relay.staleness)
+            relay, scheme = self._settings.relay, self._schemes[source, destination]
+            seats = tuple(attestor.address for attestor in self._attestors[source])
+            begins = genesis(scheme, Origin(origin, seats))
+            chain.create_client(origin.domain, scheme.encode(), begins, relay.max_drift, relay.staleness)
 
     # Training
 
@@ -221,6 +249,7 @@ class Run:
     def _play(self, pool: ThreadPoolExecutor, services: Sequence[Service]) -> None:
         last_exchange = self._last_exchange()
         attacked = self._folder / "forgeries.json"
+        faults = [pool.submit(self._faults.run, name, self._target(name)) for name in self._real]
         if self._settings.forgeries and last_exchange and not attacked.exists():
             # The packets of the last exchange stay in the outboxes while the links are under attack.
             self._until(pool, services, lambda network: _training(network, last_exchange))
@@ -229,6 +258,10 @@ class Run:
             self._attack(attacked)
             start_all(self._relayers)
         self._until(pool, services, lambda _network: False)
+        self._watch(faults, services)
+
+    def _target(self, name: str) -> Target:
+        return Target(self._real[name], self._specs[name], self._networks[name].task)
 
     def _last_exchange(self) -> int:
         """The last round whose export is merged by a later one, 0 when there is none."""
@@ -261,17 +294,23 @@ class Run:
                 self._journal.say("step", text=news)
 
     def _settle(self, services: Sequence[Service]) -> None:
-        """Waits until every packet has arrived: what was exported last is there for whoever goes on from here."""
+        """Waits until every packet has arrived for good: what was exported last is there for whoever goes on from here.
+
+        Raises:
+            Refused: NonceGap or NonceReplayed, a packet was lost, or taken twice.
+        """
         deadline = time.monotonic() + self._settings.relay.wait
         for source, destination in self._links:
-            origin, chain = self._chains[source], self._chains[destination]
-            entries = origin.outbox_entries(0, origin.outbox_size())
-            sent = sum(entry.packet.dest_domain == chain.domain for entry in entries)
-            while chain.next_nonce(origin.domain) < sent:
+            sent = len(self._enduring(source, partial(sent_to, destination=self._chain(destination).domain)))
+            while self._enduring(destination, partial(_taken, self._chain(source).domain)) < sent:
                 if time.monotonic() > deadline:
                     raise self._late(destination)
                 self._look_after(services)
                 time.sleep(IDLE_SECONDS)
+        for name in self._networks:
+            self._enduring(name, lambda chain: wait_until_final(chain, self._settings.relay.wait))
+        for source, destination in self._links:
+            require_delivered_once(self._chain(source), self._chain(destination))
 
     def _late(self, network: str) -> ChainError:
         waited = self._settings.relay.wait
@@ -280,10 +319,15 @@ class Run:
 
     def _step(self, network: Network, reached: Callable[[Network], bool]) -> None:
         waited = 0.0
-        while not reached(network):
+
+        def look(chain: Chain) -> Progress:
+            network.chain = chain
+            return Progress.DONE if reached(network) else network.step()
+
+        while True:
             if self.stop.is_set():
                 raise Interrupted("interrupted")
-            progress = network.step()
+            progress = self._enduring(network.name, look)
             if progress is Progress.DONE:
                 break
             if progress is Progress.MOVED:
@@ -296,6 +340,28 @@ class Run:
             if waited > self._settings.relay.wait:
                 raise self._late(network.name)
 
+    def _enduring(self, name: str, work: Callable[[Chain], _T]) -> _T:
+        """What `work` returns. With several validators it is done again, through the next of them, while that may help.
+
+        Raises:
+            whatever `work` raises, on a devnet at once, else after `relay.wait` seconds.
+        """
+        deadline, said = 0.0, ""
+        while True:
+            try:
+                return work(self._chain(name))
+            except (ChainError, Refused) as error:
+                now = time.monotonic()
+                deadline = deadline or now + self._settings.relay.wait
+                if name not in self._real or not _passing(error) or now > deadline or self.stop.is_set():
+                    raise
+                if said != (said := str(error)):
+                    self._journal.say("trouble", network=name, text=said)
+                self.stop.wait(RETRY_SECONDS)
+                if isinstance(error, Unreachable):
+                    with suppress(Unreachable):  # nobody answers: the next try says so again
+                        self._ways[name].next()
+
     def _attack(self, results: Path) -> None:
         self._journal.say("step", text="attacking the links")
         found: list[Forgery] = []
@@ -303,8 +369,8 @@ class Run:
         for source, destination in self._links:
             link = LinkUnderAttack(
                 f"{source} → {destination}",
-                self._chains[source],
-                self._chains[destination],
+                self._chain(source),
+                self._chain(destination),
                 self._attestors[source],
                 self._attestors[destination],
                 self._folder / "store" / source,
@@ -367,7 +433,7 @@ def run_experiment(settings: ExperimentSettings, folder: Path, *, fresh: bool, a
         finally:
             run.stop.set()
             # Once more: the interrupt may have come in the midst of stopping.
-            stop_devnets(folder)
+            stop_chains(folder)
             journal.close()
 
 
@@ -378,22 +444,24 @@ def remove_run(folder: Path) -> None:
     if not (folder / "experiment.json").exists():
         raise ConfigError(f"{folder} is not the folder of a run", "Remove it yourself, or choose another --output")
     with _exclusive(folder):
-        stop_devnets(folder)
+        stop_chains(folder)
         shutil.rmtree(folder)
 
 
-def stop_devnets(folder: Path) -> None:
-    """Stops the devnets of a run that a kill left running."""
+def stop_chains(folder: Path) -> None:
+    """Stops the chains of a run that a kill left running."""
     for spec_path in sorted(folder.glob("chains/*/spec.json")):
-        spec = read_spec(spec_path)
-        if spec.development:
-            _stop_devnet(spec.kind, spec_path.parent)
+        stop_chain(spec_path.parent, read_spec(spec_path).kind)
 
 
-def _stop_devnet(kind: str, folder: Path) -> None:
-    """Stops a devnet, however far its start had come."""
-    if (folder / "devnet.json").exists():
-        devnet(kind).stop(folder)
+def _passing(error: ChainError | Refused) -> bool:
+    """Whether another look, perhaps at a block that another branch has, may come out differently."""
+    return isinstance(error, ChainError) or error.code in (Code.UnknownTask, Code.WrongRound, Code.Uninitialised)
+
+
+def _taken(source: bytes, chain: Chain) -> int:
+    """How many packets of a source its inbox has consumed."""
+    return chain.next_nonce(source)
 
 
 def _training(network: Network, round_number: int) -> bool:

@@ -1,5 +1,8 @@
 """Attestors and relayers of a run as separate processes: their files, their start, their end.
 
+On embedded devnets their keys are ones that everybody knows; for any other chain they are drawn by chance, once, and
+stay in the service's folder. Where a chain has several validators, each service has one of them for itself.
+
 Every service has a folder with its configuration, key, state, log and pid. A service that a killed run left behind is
 ended before its successor starts: two processes must not share a signing journal.
 """
@@ -14,10 +17,12 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from secrets import token_bytes
 
 import httpx
 import psutil
 
+from experiments.chains import one_endpoint
 from poft.chain import ChainSpec, devnet, free_port
 from poft.cli.main import EXIT_CONFIG, EXIT_REFUSED
 from poft.protocol.errors import ConfigError, Unreachable
@@ -26,6 +31,7 @@ from poft.protocol.signatures import key_address
 from poft.whole_file import write_private
 from relayers.config import (
     AttestorSettings,
+    ChainSettings,
     Committee,
     LinkSettings,
     RelayerSettings,
@@ -37,6 +43,7 @@ from relayers.keys import write_devnet_key
 
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
+_KEY = "key"
 RESTARTS = 3
 """How often a run starts a service again that ended by itself."""
 
@@ -59,6 +66,26 @@ def attestor_keys(seed: int, network: str, count: int) -> list[bytes]:
     """The devnet keys of a chain's attestors, in committee order (by address): public knowledge."""
     keys = [keccak(f"poft/devnet/attestor/{seed}/{network}/{i}".encode()) for i in range(count)]
     return sorted(keys, key=key_address)
+
+
+def attestor_secrets(folder: Path, seed: int, network: str, development: bool, count: int) -> list[bytes]:
+    """The keys of a chain's attestors, by folder; those that are drawn stay there."""
+    if development:
+        return attestor_keys(seed, network, count)
+    return [bytes.fromhex(_drawn(folder / f"attestor-{network}-{i}" / _KEY)[2:]) for i in range(count)]
+
+
+def payer_secret(folder: Path, index: int, network: str, kind: str, development: bool) -> str:
+    """The secret of the account with which a relayer pays on a network."""
+    return relayer_account(kind, index) if development else _drawn(folder / f"relayer-{index}" / f"{network}.key")
+
+
+def _drawn(path: Path) -> str:
+    """A key by chance, the same ever after."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_private(path, "0x" + token_bytes(32).hex() + "\n")
+    return path.read_text().split()[0]
 
 
 class Service:
@@ -191,20 +218,22 @@ def end_leftover(folder: Path) -> None:
 def prepare_attestors(
     folder: Path, seed: int, network: str, spec: ChainSpec, count: int
 ) -> tuple[list[Attestor], list[Service]]:
-    """Writes the files of a chain's attestors; a journal that lies there stays."""
+    """Writes the files of a chain's attestors; a journal that lies there stays. Attestors come in committee order."""
     attestors, services = [], []
-    for i, key in enumerate(attestor_keys(seed, network, count)):
+    for i, key in enumerate(attestor_secrets(folder, seed, network, spec.development, count)):
         place = folder / f"attestor-{network}-{i}"
         place.mkdir(parents=True, exist_ok=True)
         listen = f"127.0.0.1:{free_port()}"
-        write_devnet_key(place / "key", "0x" + key.hex())
+        if spec.development:
+            write_devnet_key(place / _KEY, "0x" + key.hex())
+        seen = spec if spec.development else one_endpoint(spec, i)
         settings = AttestorSettings(
-            chain=chain_settings(replace(spec, key="")), key_file="key", listen=listen, state="journal.sqlite"
+            chain=chain_settings(replace(seen, key="")), key_file=_KEY, listen=listen, state="journal.sqlite"
         )
         write_private(place / "attest.toml", to_toml(settings))
         attestors.append(Attestor(place.name, key, f"http://{listen}"))
         services.append(Service(place, "attest", f"http://{listen}"))
-    return attestors, services
+    return sorted(attestors, key=lambda one: one.address), services
 
 
 def prepare_relayers(
@@ -219,14 +248,12 @@ def prepare_relayers(
         place = folder / f"relayer-{i}"
         place.mkdir(parents=True, exist_ok=True)
         listen = f"127.0.0.1:{free_port()}"
-        chains = [
-            chain_settings(replace(spec, name=name, key=relayer_account(spec.kind, i))) for name, spec in specs.items()
-        ]
+        chains = [_paid(folder, i, replace(spec, name=name)) for name, spec in specs.items()]
         sources = [
             SourceSettings(
                 chain=name,
                 attestors=tuple(one.url for one in attestors[name]),
-                committees=(Committee(epoch=1, members=tuple("0x" + one.address.hex() for one in attestors[name])),),
+                committees=_committees(attestors[name]),
             )
             for name in sorted({source for source, _ in links})
         ]
@@ -240,6 +267,21 @@ def prepare_relayers(
         write_private(place / "relay.toml", to_toml(settings))
         services.append(Service(place, "relay", f"http://{listen}"))
     return services
+
+
+def _committees(attestors: Sequence[Attestor]) -> tuple[Committee, ...]:
+    """The committee of a source, none where nobody attests."""
+    members = tuple("0x" + one.address.hex() for one in attestors)
+    return (Committee(epoch=1, members=members),) if members else ()
+
+
+def _paid(folder: Path, index: int, spec: ChainSpec) -> ChainSettings:
+    """A chain as a relayer's file has it: with the account that it pays from."""
+    secret = payer_secret(folder, index, spec.name, spec.kind, spec.development)
+    if spec.development:
+        return chain_settings(replace(spec, key=secret))
+    settings = chain_settings(replace(one_endpoint(spec, index), key=""))
+    return settings.model_copy(update={"key_file": f"{spec.name}.key"})
 
 
 def relayer_account(kind: str, index: int) -> str:

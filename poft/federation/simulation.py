@@ -220,9 +220,13 @@ class Network:
         return Progress.MOVED
 
     def _arrived(self, round_number: int) -> bool:
-        """Whether every peer's export of this round is here."""
-        here = {r.source_domain for r in self.chain.imports() if r.checkpoint.round >= round_number}
-        return here.issuperset(self._peers)
+        """Whether every peer's export of this round is here for good: on a branch that is given up, a round that has
+        begun would stand before its imports."""
+        if not self._peers:
+            return True
+        final = self.chain.final_height()
+        imports = [record for record in self.chain.imports() if record.height <= final]
+        return {r.source_domain for r in imports if r.checkpoint.round >= round_number}.issuperset(self._peers)
 
     def _train(self, record: RoundRecord) -> None:
         base = self._base(record)

@@ -1,0 +1,51 @@
+"""What a destination of a run begins to believe of a source, by the link's scheme.
+
+Attestors are started for a source that somebody follows by their statements. A scheme that reads a chain's own
+signatures needs none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from poft.chain import Chain, StateSource
+from poft.protocol.errors import ConfigError
+from poft.protocol.finality import MIN_COMMITTEE
+from poft.verification.schemes.cmt1 import CommitteeGenesis
+from poft.verification.schemes.esp1 import OutboxGenesis
+
+Scheme = Literal["CMT1", "ESP1"]
+
+FOLLOWS: Mapping[str, str] = {"ESP1": "evm"}
+"""The kind of source that a scheme can follow; a scheme that is not listed follows every kind."""
+ATTESTED = frozenset({"CMT1", "ESP1"})
+"""Schemes whose proofs are made of attestors' statements."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A source as its followers begin with it: its chain, and the seats of its attestors in committee order."""
+
+    chain: Chain
+    attestors: Sequence[bytes]
+
+
+def genesis(scheme: str, origin: Origin) -> bytes:
+    """What a client of this scheme is created with."""
+    return _GENESES[scheme](origin)
+
+
+def _committee(origin: Origin) -> bytes:
+    small = len(origin.attestors) < MIN_COMMITTEE and origin.chain.spec.development
+    return CommitteeGenesis(1, tuple(origin.attestors), small_committee=small).encode()
+
+
+def _outbox(origin: Origin) -> bytes:
+    if not isinstance(origin.chain, StateSource):
+        raise ConfigError(f"{origin.chain.spec.name} gives no state proofs", "Follow it by another scheme")
+    return OutboxGenesis(origin.chain.outbox_address, _committee(origin)).encode()
+
+
+_GENESES: Mapping[str, Callable[[Origin], bytes]] = {"CMT1": _committee, "ESP1": _outbox}
