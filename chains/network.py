@@ -14,17 +14,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
 from chains.process import Process, end, kill, launch, require_free, runs, uninterrupted
 from poft.chain import ChainSpec
-from poft.network import Tell, ValidatorStatus, silent
+from poft.network import STATE, Tell, ValidatorStatus, silent
 from poft.protocol.errors import ChainError, ConfigError, Refused, Unreachable
 from poft.whole_file import write_whole
 
-STATE: Final = "network.json"
 _LOG = "node.log"
 _READY_SECONDS = 120.0
 _POLL_SECONDS = 0.05
@@ -277,4 +275,4 @@ def home(folder: Path, position: int) -> Path:
     return folder / f"validator-{position}"
 
 
-__all__ = ["STATE", "Network", "State", "Validator", "home", "read_state", "require_room", "write_state"]
+__all__ = ["Network", "State", "Validator", "home", "read_state", "require_room", "write_state"]

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from poft.chain import Chain, ChainSpec, connect, devnet
 from poft.chain_spec import write_spec
-from poft.network import Network, Partitionable, network_kind
+from poft.network import Network, is_network, network_kind
 from poft.protocol.errors import Unreachable
 
-_DEVNET, _NETWORK = "devnet.json", "network.json"
+_DEVNET = "devnet.json"
 _POLL_SECONDS = 0.2
 
 
@@ -32,13 +32,13 @@ def start_network(
 ) -> tuple[ChainSpec, Network]:
     """Starts or resumes a network of several validators, whole and joined."""
     kinds = network_kind(kind)
-    if (place / _NETWORK).exists():
+    if is_network(place):
         network = kinds.open_network(place)
     else:
+        place.mkdir(parents=True, exist_ok=True)
         network = kinds.create_network(place, name, validators, accounts)
     network.start()
-    if isinstance(network, Partitionable):
-        network.join()
+    network.join()
     spec = replace(network.spec(network.positions), name=name)
     write_spec(place / "spec.json", spec)
     return spec, network
@@ -48,7 +48,7 @@ def stop_chain(place: Path, kind: str) -> None:
     """Stops a devnet or network, however far its start had come; its state stays."""
     if (place / _DEVNET).exists():
         devnet(kind).stop(place)
-    if (place / _NETWORK).exists():
+    if is_network(place):
         network_kind(kind).open_network(place).stop()
 
 

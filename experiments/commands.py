@@ -12,6 +12,9 @@ def run(
     experiment: Annotated[Path, typer.Argument(help="TOML file of the experiment, e.g. experiments/demo.toml.")],
     output: Annotated[Path | None, typer.Option(help="Folder of the run; default runs/NAME.")] = None,
     fresh: Annotated[bool, typer.Option(help="Drop an earlier run in that folder instead of resuming it.")] = False,
+    embedded: Annotated[
+        bool, typer.Option(help="The same federation on embedded devnets, without faults: its models have to be equal.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print events and the report as JSON lines.")] = False,
 ) -> None:
     """Run an experiment on real chains, or resume it where it was stopped."""
@@ -25,6 +28,7 @@ def run(
     from poft.config import load
 
     settings = load(experiment, ExperimentSettings)
+    settings = settings.embedded() if embedded else settings
     folder = output or Path("runs") / settings.name
     start = run_seeds if settings.seeds else run_experiment
     report = start(settings, folder, fresh=fresh, as_json=json)

@@ -24,8 +24,8 @@ from experiments.chains import Failover
 from experiments.journal import Journal
 from poft.chain import Chain, ChainSpec
 from poft.config import Settings
-from poft.network import Network, Partitionable
-from poft.protocol.errors import ConfigError, Unreachable
+from poft.network import Network
+from poft.protocol.errors import Unreachable
 from poft.whole_file import write_whole
 
 POLL_SECONDS = 0.2
@@ -172,8 +172,6 @@ class Faults:
             network.kill(victim)
             return lambda: network.start([victim])
         if fault.kind == "partition":
-            if not isinstance(network, Partitionable):
-                raise ConfigError(f"{fault.network} cannot be parted", "Leave that fault out")
             network.part(fault.groups)
             return network.join
         for at in network.positions:

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Final, Protocol, cast
 
 from poft.chain import ChainSpec, installed_plugin
+
+STATE: Final = "network.json"
+"""What a network is, in its folder."""
 
 Tell = Callable[[str], None]
 """Takes a line about what is going on."""
@@ -130,3 +133,8 @@ def network_kind(kind: str) -> NetworkKind:
         ConfigError: no plug-in of this kind is installed.
     """
     return cast(NetworkKind, installed_plugin("poft.networks", kind))
+
+
+def is_network(folder: Path) -> bool:
+    """Whether a folder holds a network of several validators."""
+    return (folder / STATE).exists()

@@ -14,6 +14,7 @@ from poft.chain_spec import read_spec
 from poft.config import digest
 from poft.federation.task import TaskSettings
 from poft.model.store import ArtifactStore
+from poft.network import is_network, network_kind
 from poft.protocol.domain import task_id
 from poft.protocol.errors import ConfigError
 
@@ -57,19 +58,31 @@ def open_run(path: Path) -> RunFolder:
 
 @contextmanager
 def ledgers(run: RunFolder) -> Iterator[list[Ledger]]:
-    """Connections to all ledgers of a run. Devnets that are down are resumed from their folders, and stopped again."""
+    """Connections to all ledgers of a run. Chains of its own that are down are resumed from their folders, and stopped
+    again. Of a network of several validators every one is asked where evidence is due."""
     with ExitStack() as open_things:
         found = []
         for index, name in enumerate(run.networks):
-            spec = run.spec(name)
-            if spec.development:
-                folder = run.path / "chains" / name
-                plugin = devnet(spec.kind)
-                if not plugin.status(folder).running:
-                    spec = replace(plugin.start(folder, name, 0), name=name)
-                    open_things.callback(plugin.stop, folder)
+            spec = _resumed(run.spec(name), run.path / "chains" / name, open_things)
             chain = connect(spec)
             open_things.callback(chain.close)
             task = task_id(chain.federation(), digest(run.settings))
             found.append(Ledger(name, chain, run.store(name), task, index))
         yield found
+
+
+def _resumed(spec: ChainSpec, folder: Path, open_things: ExitStack) -> ChainSpec:
+    """The spec of a chain that runs; whatever is started for it ends with `open_things`."""
+    if spec.development:
+        plugin = devnet(spec.kind)
+        if plugin.status(folder).running:
+            return spec
+        open_things.callback(plugin.stop, folder)
+        return replace(plugin.start(folder, spec.name, 0), name=spec.name)
+    if is_network(folder):
+        network = network_kind(spec.kind).open_network(folder)
+        if not all(one.running for one in network.status()):
+            open_things.callback(network.stop)
+            network.start()
+            network.join()
+    return spec

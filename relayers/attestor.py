@@ -8,10 +8,12 @@ proof agree on every endpoint (`Chain.finality_evidence`), and the outbox extend
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from http import HTTPStatus
+from math import inf
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
@@ -22,6 +24,7 @@ from poft.protocol.finality import Finality, check_committee, committee_hash
 from poft.protocol.hashing import ZERO32
 
 from .config import AttestorSettings, HandOver, load_attestor
+from .finality import FinalityWatch, News, tell
 from .http import Query, Response, integer, json_response, kick_route, metrics_route, serve
 from .journal import Journal, read_page
 from .keys import read_signing_key
@@ -74,6 +77,8 @@ class Attestor:
         last = journal.last()
         self.seen = 0 if last is None else last.height
         """Every due height up to here was signed (or skipped as too old)."""
+        self.final = -1
+        """The newest final block at the last look."""
 
     def step(self, chain: Chain) -> Iterator[Attestation]:
         """Signs whatever became due; stops at the first height that it must not sign.
@@ -83,6 +88,7 @@ class Attestor:
             Unreachable: the chain does not answer.
         """
         settings, final = self._settings, chain.final_height()
+        self.final = final
         first = first_height(final, self.seen, settings.catch_up)
         if first > final:
             return
@@ -128,6 +134,10 @@ class _Status:
         self.registry = CollectorRegistry()
         self.signed_height = Gauge("poft_attestor_signed_height", "Newest signed height", registry=self.registry)
         self.statements = Counter("poft_attestor_statements", "Statements signed", registry=self.registry)
+        self.final_height = Gauge("poft_attestor_final_height", "Newest final block", registry=self.registry)
+        self.finality_stopped = Gauge(
+            "poft_attestor_finality_stopped", "1 while the chain finalises nothing", registry=self.registry
+        )
         self.abstentions = Counter(
             "poft_attestor_abstentions", "Times it must not sign", ["code"], registry=self.registry
         )
@@ -220,7 +230,9 @@ def run(config: Path, json: bool = False) -> int:
             domain=f"0x{spec.domain.hex()}",
             seen=attestor.seen,
         )
-        _loop(attestor, connection, pulse, settings.poll_seconds, status, log, unreachable)
+        # Development chains make blocks on demand.
+        watch = FinalityWatch(inf if spec.development else settings.finality_seconds)
+        _loop(attestor, connection, pulse, settings.poll_seconds, status, log, unreachable, watch)
         log("stopped")
     return 0
 
@@ -233,14 +245,29 @@ def _loop(
     status: _Status,
     log: Log,
     unreachable: Callable[[BaseException], None],
+    watch: FinalityWatch,
 ) -> None:
     def look() -> None:
-        for made in attestor.step(connection.chain()):
+        chain = connection.chain()
+        for made in attestor.step(chain):
             said = made.statement
             status.statements.inc()
             status.signed(said)
             log("signed", height=said.height, outbox=said.outbox_size, root=f"0x{said.outbox_root.hex()[:16]}")
-        status.well()
+        status.final_height.set(attestor.final)
+        if not finality_stands(chain):
+            status.well()
+
+    def finality_stands(chain: Chain) -> bool:
+        """Whether the chain finalises nothing; said when it begins and when it is over."""
+        now = time.monotonic()
+        news = watch.look(attestor.final, now)
+        status.finality_stopped.set(watch.stopped)
+        if watch.stopped or news is not News.NONE:
+            best = chain.height()
+            tell(news, watch, chain.spec.name, best, now, log)
+            status.trouble(watch.sentence(chain.spec.name, best, now))
+        return watch.stopped
 
     while not pulse.stopped:
         beat = pulse.beat

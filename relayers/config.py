@@ -117,6 +117,8 @@ class AttestorSettings(Settings):
     """How often the chain is asked; `POST /kick` asks at once."""
     timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 10
     """For how long a chain that does not answer is tried at the start."""
+    finality_seconds: Annotated[float, Field(gt=0, le=86_400)] = 60
+    """After so long without a new final block it is said that finality has stopped; more than any block takes."""
 
     @model_validator(mode="after")
     def _reachable(self) -> AttestorSettings:
@@ -180,6 +182,8 @@ class RelayerSettings(Settings):
     """How often the chains are asked; `POST /kick` asks at once."""
     timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 10
     """For how long a chain that does not answer is tried at the start."""
+    finality_seconds: Annotated[float, Field(gt=0, le=86_400)] = 60
+    """After so long without a new final block it is said that finality has stopped; more than any block takes."""
     attestor_seconds: Annotated[float, Field(gt=0, le=60)] = 2
     """How long one attestor may take to send one page."""
     watch_seconds: Annotated[float, Field(gt=0, le=86_400)] = 30

@@ -46,6 +46,10 @@ class Metrics:
         self._cost = Counter(f"{_PREFIX}_cost", "Gas or weight of deliveries", ["link"], registry=registry)
         self._bytes = Counter(f"{_PREFIX}_sent_bytes", "Bytes of transactions", ["link"], registry=registry)
         self._seconds = Counter(f"{_PREFIX}_seconds", "Time by part", ["link", "part"], registry=registry)
+        self.final_height = Gauge(f"{_PREFIX}_final_height", "Newest final block", ["chain"], registry=registry)
+        self.finality_stopped = Gauge(
+            f"{_PREFIX}_finality_stopped", "1 while a chain finalises nothing", ["chain"], registry=registry
+        )
         self.failures = Counter(f"{_PREFIX}_failures", "Failed steps", ["link", "reason"], registry=registry)
         self.attestor_faults = Counter(
             f"{_PREFIX}_attestor_faults", "Bad answers of attestors", ["attestor", "reason"], registry=registry

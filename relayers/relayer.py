@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from poft.protocol.errors import ChainError, Code, Refused, Rejected, Unreachabl
 
 from .collect import Attestors
 from .config import LinkSettings, RelayerSettings, load_relayer
+from .finality import FinalityWatch, follow
 from .http import Query, Response, json_response, kick_route, metrics_route, serve
 from .link import Link, Route, Step
 from .log import Level, Log
@@ -43,10 +44,12 @@ class _Health:
     started: set[str] = field(default_factory=set)
     trouble: dict[str, str] = field(default_factory=dict)
     pending: dict[str, int] = field(default_factory=dict)
+    finality: dict[str, str] = field(default_factory=dict)
+    """What is the matter with chains that finalise nothing."""
 
     def page(self, _query: Query) -> Response:
-        trouble = dict(self.trouble)
-        known = "trouble" if trouble else "ok"
+        trouble, finality = dict(self.trouble), dict(self.finality)
+        known = "trouble" if trouble or finality else "ok"
         word = known if len(self.started) == len(self.links) else "starting"
         record = {
             "service": "relayer",
@@ -54,6 +57,8 @@ class _Health:
             "links": self.links,
             "pending": dict(self.pending),
             "trouble": trouble,
+            "finality": finality,
+            "detail": "; ".join([*finality.values(), *(f"{link}: {said}" for link, said in trouble.items())]),
         }
         return json_response(record, HTTPStatus.OK if word == "ok" else HTTPStatus.SERVICE_UNAVAILABLE)
 
@@ -194,17 +199,41 @@ def run(config: Path, json: bool = False) -> int:
     }
     with stop_on_signals(pulse), serve(settings.listen, routes) as url:
         log("started", url=url, links=", ".join(names))
-        for worker in workers:
-            worker.thread.start()
+        threads = [worker.thread for worker in workers]
+        threads += [
+            _finality(spec, settings.finality_seconds, pulse, health, metrics, log)
+            for spec in specs.values()
+            if not spec.development  # such chains make blocks on demand
+        ]
+        for thread in threads:
+            thread.start()
         while not pulse.stopped:
             pulse.wait(3600.0)
-        for worker in workers:
-            worker.thread.join()
+        for thread in threads:
+            thread.join()
         for worker in workers:
             if worker.error is not None:
                 raise worker.error
         log("stopped")
     return 0
+
+
+def _finality(
+    spec: ChainSpec, patience: float, pulse: Pulse, health: _Health, metrics: Metrics, log: Log
+) -> threading.Thread:
+    """The thread that says when a chain's finality stops, whatever its links are busy with."""
+    watch = FinalityWatch(patience)
+
+    def show(trouble: str) -> None:
+        metrics.final_height.labels(spec.name).set(max(watch.height, 0))
+        metrics.finality_stopped.labels(spec.name).set(watch.stopped)
+        if trouble:
+            health.finality[spec.name] = trouble
+        else:
+            health.finality.pop(spec.name, None)
+
+    arguments = (pulse, Connection(replace(spec, key="")), watch, log, time.monotonic, show)
+    return threading.Thread(target=follow, args=arguments, name=f"finality {spec.name}")
 
 
 def _route(

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from chains.network import STATE, Network
-from poft.network import network_kind
+from chains.network import Network
+from poft.network import STATE, network_kind
 from poft.protocol.errors import ConfigError
 
 from .chain_kit import until
