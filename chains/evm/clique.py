@@ -1,12 +1,7 @@
 """Clique (EIP-225): who sealed a block, and when a block is safe.
 
-Clique has no finality: a heavier branch replaces a lighter one. What makes a block safe is who built on top of it. With
-N signers, of whom f may be dishonest, let k distinct signers have sealed blocks on top of it, of difficulties that sum
-to W. No branch without the block can become heavier when
-
-    k > N + f - N // 2 - 1    and    W > 2 (N - k + f)
-
-because a branch needs N // 2 + 1 signers to go on, and those who sealed on top of the block do not seal beside it.
+Clique has no finality: a heavier branch replaces a lighter one. What makes a block safe is who built on top of it; the
+rule and its reason stand with scheme CLQ1 (`poft/verification/schemes/clq1.py`), which a destination checks by itself.
 Nothing of this is the node's word: headers are linked by their hashes and sealed by known signers.
 """
 
@@ -20,6 +15,7 @@ import rlp  # type: ignore[import-untyped]
 from poft.protocol.errors import Code, Refused
 from poft.protocol.hashing import keccak
 from poft.protocol.signatures import recover
+from poft.verification.schemes import clq1
 
 from .evidence import header_fields, header_hash
 from .rpc import Object, quantity, read_bytes
@@ -85,7 +81,7 @@ def is_safe(above: Iterable[Sealed], signers: int, dishonest: int) -> bool:
     blocks = list(above)
     k = len({block.sealer for block in blocks})
     weight = sum(block.difficulty for block in blocks)
-    return k > signers + dishonest - signers // 2 - 1 and weight > 2 * (signers - k + dishonest)
+    return clq1.is_safe(k, weight, signers, dishonest)
 
 
 def tolerated(signers: int) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
-from poft.conformance.cases import ANY, AUTHORITY, DECODING, SIGNATURE, Case, refused, refused_or_same, taken
+from poft.conformance.cases import ANY, AUTHORITY, DECODING, DOMAIN, SIGNATURE, Case, refused, refused_or_same, taken
 from poft.conformance.cmt1 import CommitteeSource
 from poft.conformance.esp1 import StateProofSource
 from poft.conformance.plugin import Subject
@@ -27,8 +27,6 @@ from poft.verification.api import MAX_BYTES, Limits, TrustState
 THRESHOLDS = tuple(range(1, 13))
 """Sizes of committee at which the threshold is tried: every remainder of a division by three, four times."""
 
-_DOMAIN = frozenset({Code.WrongDomain, Code.CommitmentMismatch})
-"""A scheme that proves where its block comes from may notice another chain by that."""
 _SHORT = Code.QuorumNotReached
 
 
@@ -214,12 +212,12 @@ def of_signers(world: World) -> Iterator[Case]:
     two, third = world.states[2], world.claims[2]
     proof = source.prove(third)
     foreign = source.prove(third, domain=stranger.domain)
-    yield refused("signed for another chain", verify(two, foreign), SIGNATURE)
-    yield refused("used for another chain", verify(two, proof, stranger.domain), SIGNATURE, _DOMAIN)
+    yield refused("signed for another chain", verify(two, foreign), DOMAIN)
+    yield refused("used for another chain", verify(two, proof, stranger.domain), DOMAIN)
     for at in (0, 15, 31):
         near = flipped(source.domain, at)
         name = f"used for a chain whose domain differs in byte {at}"
-        yield refused(name, verify(two, proof, near), SIGNATURE, _DOMAIN)
+        yield refused(name, verify(two, proof, near), DOMAIN)
     yield refused("signed by strangers", verify(two, stranger.prove(third, domain=source.domain)), AUTHORITY)
     yield refused("nobody signed", verify(two, source.prove(third, 0)), _SHORT, *SIGNATURE)
     yield refused("half of a quorum", verify(two, source.prove(third, world.quorum // 2)), _SHORT, *SIGNATURE)
@@ -265,9 +263,9 @@ def of_evidence(world: World) -> Iterator[Case]:
     yield refused("evidence: the second half without a quorum", evidence(honest, weak), _SHORT)
     yield refused("evidence: the first half without a quorum", evidence(weak, honest), _SHORT)
     foreign = source.prove(replace(third, fork=1), domain=world.stranger.domain)
-    yield refused("evidence: a half about another chain", evidence(honest, foreign), SIGNATURE)
+    yield refused("evidence: a half about another chain", evidence(honest, foreign), DOMAIN)
     yield refused(
-        "evidence: both halves about another chain", evidence(honest, fork, domain=world.stranger.domain), SIGNATURE
+        "evidence: both halves about another chain", evidence(honest, fork, domain=world.stranger.domain), DOMAIN
     )
     strangers = world.stranger.prove(replace(third, fork=1), domain=source.domain)
     yield refused("evidence: a half by strangers", evidence(honest, strangers), AUTHORITY)

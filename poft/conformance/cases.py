@@ -14,6 +14,8 @@ DECODING = frozenset({Code.Malformed, Code.Oversize, Code.BadStateProof})
 """What a decoder answers to bytes that are cut, padded or empty; the last is a state proof's own decoder."""
 SIGNATURE = frozenset({Code.NotSigner, Code.BadSignature, Code.HighS})
 """A signature that is not what it should be; one of an aggregate cannot say whose."""
+DOMAIN = frozenset({*SIGNATURE, Code.WrongDomain, Code.CommitmentMismatch})
+"""Something of another chain: no signature for this one, or a scheme that proves where its block comes from."""
 AUTHORITY = frozenset({Code.CommitteeMismatch, Code.WrongEpoch, *SIGNATURE})
 """Somebody else speaks, or speaks for another epoch: a scheme may see either first."""
 
@@ -72,4 +74,4 @@ def refused_or_same(name: str, question: Question, codes: Iterable[Code], result
     return Case(name, question, frozenset(codes), result)
 
 
-__all__ = ["ANY", "AUTHORITY", "DECODING", "SIGNATURE", "Case", "refused", "refused_or_same", "taken"]
+__all__ = ["ANY", "AUTHORITY", "DECODING", "DOMAIN", "SIGNATURE", "Case", "refused", "refused_or_same", "taken"]

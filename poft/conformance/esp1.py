@@ -1,18 +1,13 @@
-"""ESP1 for the conformance kit: CMT1's source, whose blocks have a state with an outbox in it.
-
-The tries are py-trie's, which knows nothing of this project's reading of them.
-"""
+"""ESP1 for the conformance kit: CMT1's source, whose blocks have a state with an outbox in it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-import rlp  # type: ignore[import-untyped]
-from trie.hexary import HexaryTrie
-
 from poft.conformance.cmt1 import CommitteeSource
+from poft.conformance.evm_state import CODE, State, evm_state
 from poft.conformance.plugin import Contract, Crate, Plugin
 from poft.conformance.source import Block, Claim, Forgery
 from poft.protocol.errors import Code
@@ -20,18 +15,7 @@ from poft.protocol.finality import committee_hash
 from poft.protocol.hashing import keccak
 from poft.verification.api import TrustState
 from poft.verification.schemes.esp1 import OutboxGenesis, OutboxProof
-from poft.verification.state_proof import COMMITMENT_SLOT, StateProof, outbox_commitment
-
-_NEIGHBOURS = 20
-"""Other accounts and slots, so that the way down has branches."""
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """A chain's state: its root, and the way to the outbox's commitment."""
-
-    root: bytes
-    proof: StateProof
+from poft.verification.state_proof import StateProof, outbox_commitment
 
 
 class StateProofSource(CommitteeSource):
@@ -50,14 +34,7 @@ class StateProofSource(CommitteeSource):
 
     def state(self, claim: Claim, commitment: bytes) -> State:
         """A state with this commitment; everything else about the block is in the outbox's neighbours."""
-        said = f"{claim.height}/{claim.timestamp}/{claim.fork}".encode()
-        words = {keccak(bytes([n])): keccak(said + bytes([n])) for n in range(_NEIGHBOURS)}
-        storage = _trie({**words, COMMITMENT_SLOT: commitment})
-        code = keccak(b"code")
-        accounts = {keccak(bytes([n]) + self._seed)[:20]: [n, 10**18, code, code] for n in range(_NEIGHBOURS)}
-        accounts[self.outbox] = [1, 0, storage.root_hash, code]
-        state = _trie({address: rlp.encode(fields) for address, fields in accounts.items()}, encoded=True)
-        return State(state.root_hash, StateProof(_walk(state, self.outbox), _walk(storage, COMMITMENT_SLOT)))
+        return evm_state(claim, self._seed, self.outbox, CODE, commitment)
 
     def prove(self, claim: Claim, signers: int | None = None, domain: bytes | None = None) -> bytes:
         return self.proof(claim, signers, domain).encode()
@@ -103,17 +80,6 @@ class Liar(StateProofSource):
 
     def state(self, claim: Claim, commitment: bytes) -> State:
         return super().state(claim, keccak(commitment))
-
-
-def _trie(values: dict[bytes, bytes], encoded: bool = False) -> HexaryTrie:
-    made = HexaryTrie({})
-    for key, value in values.items():
-        made[keccak(key)] = value if encoded else rlp.encode(value)
-    return made
-
-
-def _walk(trie: HexaryTrie, key: bytes) -> tuple[bytes, ...]:
-    return tuple(rlp.encode(node) for node in trie.get_proof(keccak(key)))  # type: ignore[no-untyped-call]
 
 
 def _swapped(ways: StateProof) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from poft.chain import Chain, ClientStatus, Peer, Receipt
 from poft.conformance.attacks import spread
-from poft.conformance.cases import AUTHORITY, DECODING, SIGNATURE
+from poft.conformance.cases import AUTHORITY, DECODING, DOMAIN
 from poft.conformance.plugin import Subject
 from poft.conformance.questions import TAKEN
 from poft.conformance.source import Claim, Forgery, HonestSource
@@ -223,7 +223,7 @@ def _attempts(chain: Chain, stranger: Chain, subject: Subject, members: int, sou
     yield attack("a proof with a trailing byte", updating(proof + b"\0"), DECODING)
     yield attack("a proof with a signer short", updating(source.prove(first, quorum - 1)), Code.QuorumNotReached)
     foreign = source.prove(first, domain=chain.domain)
-    yield attack("a proof signed for another chain", updating(foreign), SIGNATURE)
+    yield attack("a proof signed for another chain", updating(foreign), DOMAIN)
     yield Attempt("an update with its first packet", delivering(proof, 1, 0))
     yield attack("the packet again", delivering(None, 1, 0), Code.NonceReplayed)
     yield attack("the packet again, with its update", delivering(proof, 1, 0), Code.NonceReplayed)

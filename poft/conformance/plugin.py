@@ -56,8 +56,8 @@ class Plugin:
     """A scheme as the kit sees it.
 
     `source(members, seed)` makes an honest source. `threshold`: more than this share of the members convinces; the kit
-    computes thresholds from it, not from the source. `least_members` is the smallest authority the scheme knows,
-    `most_members` the largest. `runtime` is the WebAssembly (plain or .zst) of a runtime that has the scheme, where it
+    computes thresholds from it, not from the source; where no share says it, `fewest` gives the number that convinces
+    for so many members. `least_members` is the smallest authority the scheme knows, `most_members` the largest. `runtime` is the WebAssembly (plain or .zst) of a runtime that has the scheme, where it
     is not the project's own. `exempt` names cases that cannot apply, each with its reason: the scorecard prints them.
     """
 
@@ -66,12 +66,15 @@ class Plugin:
     crate: Crate | None = None
     runtime: Path | None = None
     threshold: Fraction = Fraction(2, 3)
+    fewest: Callable[[int], int] | None = None
     least_members: int = 1
     most_members: int = 64
     exempt: Mapping[str, str] = field(default_factory=dict)
 
     def quorum(self, members: int) -> int:
-        """The fewest of so many members that are more than the threshold."""
+        """The fewest of so many members that convince."""
+        if self.fewest is not None:
+            return self.fewest(members)
         return members * self.threshold.numerator // self.threshold.denominator + 1
 
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from poft.protocol.errors import Code, Refused
 from poft.protocol.hashing import WORD, keccak, word_address, word_bytes32, word_uint
+from poft.verification.rlp import Item, read_item, read_list
 
 MAX_NODES = 64
 """Nodes of one walk: a node takes at least one of 64 nibbles. Real tries are below 12 deep."""
@@ -66,24 +66,25 @@ def proven_slot(state_root: bytes, account: bytes, slot: bytes, proof: StateProo
     Raises:
         Refused: BadStateProof.
     """
-    record = _leaf(state_root, keccak(word_address(account)[12:]), proof.account)
-    word = _scalar(_leaf(_storage_root(record), keccak(word_bytes32(slot)), proof.storage), WORD)
+    return proven_contract(state_root, account, slot, proof)[1]
+
+
+def proven_contract(state_root: bytes, account: bytes, slot: bytes, proof: StateProof) -> tuple[bytes, bytes]:
+    """(hash of the account's code, the word in its slot), both under this state root.
+
+    Raises:
+        Refused: BadStateProof.
+    """
+    storage_root, code_hash = _account(_leaf(state_root, keccak(word_address(account)[12:]), proof.account))
+    word = _scalar(_leaf(storage_root, keccak(word_bytes32(slot)), proof.storage), WORD)
     if not word:
         raise _bad("a slot that holds zero is not stored")
-    return word.rjust(WORD, b"\0")
+    return code_hash, word.rjust(WORD, b"\0")
 
 
 def outbox_commitment(size: int, root: bytes) -> bytes:
     """What the commitment slot holds for an outbox of this size and root."""
     return keccak(word_uint(size, 64, "outboxSize") + word_bytes32(root, "outboxRoot"))
-
-
-class Item(NamedTuple):
-    """One RLP item: a string's bytes, or a list's encoded items. `size` counts its header as well."""
-
-    is_list: bool
-    content: bytes
-    size: int
 
 
 def _leaf(root: bytes, key: bytes, nodes: Sequence[bytes]) -> bytes:
@@ -140,21 +141,20 @@ def _compact(item: Item) -> tuple[bool, str]:
     return flags > 1, text[2:]
 
 
-def _storage_root(record: bytes) -> bytes:
-    """Of an account: exactly nonce, balance, storage root, code hash."""
+def _account(record: bytes) -> tuple[bytes, bytes]:
+    """(storage root, code hash) of an account: exactly nonce, balance, storage root, code hash."""
     items = _list(record)
     if len(items) != 4:
         raise _bad(f"an account of {len(items)} items")
     for item, size in ((items[0], 8), (items[1], WORD)):
         if item.is_list or len(item.content) > size or item.content[:1] == b"\0":
             raise _bad("not a minimal number")
-    _hash(items[3])
-    return _hash(items[2])
+    return _hash(items[2]), _hash(items[3])
 
 
 def _scalar(data: bytes, size: int) -> bytes:
     """The bytes of a number that stands alone, without leading zeros."""
-    item = _item(data, 0)
+    item = read_item(data, 0, Code.BadStateProof)
     if item.size != len(data) or item.is_list or len(item.content) > size or item.content[:1] == b"\0":
         raise _bad("not a minimal number")
     return item.content
@@ -174,37 +174,7 @@ def _string(item: Item) -> bytes:
 
 def _list(data: bytes) -> list[Item]:
     """The items of a list that is all of `data`."""
-    whole = _item(data, 0)
-    if not whole.is_list or whole.size != len(data):
-        raise _bad("not one list")
-    items, at = [], 0
-    while at < len(whole.content):
-        items.append(_item(whole.content, at))
-        at += items[-1].size
-    return items
-
-
-def _item(data: bytes, at: int) -> Item:
-    """The item that begins at `at`, in its shortest encoding (Yellow Paper, appendix B)."""
-    if at >= len(data):
-        raise _bad("no item")
-    first = data[at]
-    if first < 0x80:
-        return Item(False, data[at : at + 1], 1)
-    is_list = first >= 0xC0
-    kind, start = first - (0xC0 if is_list else 0x80), at + 1
-    if kind <= 55:
-        length = kind
-    else:
-        start += kind - 55
-        digits = data[at + 1 : start]
-        length = int.from_bytes(digits, "big")
-        if digits[:1] in (b"", b"\0") or length <= 55:
-            raise _bad("a length that is not minimal")
-    content = data[start : start + length]
-    if len(content) != length or (not is_list and length == 1 and content[0] < 0x80):
-        raise _bad("cut off, or a byte that needs no header")
-    return Item(is_list, content, start - at + length)
+    return read_list(data, Code.BadStateProof)
 
 
 def _bad(detail: str) -> Refused:
@@ -234,4 +204,12 @@ def _decode_nodes(data: bytes, at: int) -> tuple[tuple[bytes, ...], int]:
     return tuple(nodes), at
 
 
-__all__ = ["COMMITMENT_SLOT", "MAX_NODE", "MAX_NODES", "StateProof", "outbox_commitment", "proven_slot"]
+__all__ = [
+    "COMMITMENT_SLOT",
+    "MAX_NODE",
+    "MAX_NODES",
+    "StateProof",
+    "outbox_commitment",
+    "proven_contract",
+    "proven_slot",
+]
