@@ -57,8 +57,9 @@ class Plugin:
 
     `source(members, seed)` makes an honest source. `threshold`: more than this share of the members convinces; the kit
     computes thresholds from it, not from the source; where no share says it, `fewest` gives the number that convinces
-    for so many members. `least_members` is the smallest authority the scheme knows, `most_members` the largest. `runtime` is the WebAssembly (plain or .zst) of a runtime that has the scheme, where it
-    is not the project's own. `exempt` names cases that cannot apply, each with its reason: the scorecard prints them.
+    for so many members. `least_members` is the smallest authority the scheme knows, `most_members` the largest.
+    `runtime` is the WebAssembly (plain or .zst) of a runtime that has the scheme, where it is not the project's own.
+    `exempt` names cases that cannot apply, each with its reason: the scorecard prints them.
     """
 
     source: Callable[[int, bytes], HonestSource]

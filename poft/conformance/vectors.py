@@ -31,13 +31,13 @@ _MAX_BYTES = 8192
 Json = str | bool | list["Json"] | dict[str, "Json"]
 
 
-def document(subject: Subject, members: int = 4) -> str:
+def document(subject: Subject, members: int = 4, depth: Depth = _DEPTH) -> str:
     """A file of vectors, ending with a line break; the same for the same scheme.
 
     Raises:
         ConfigError: the Python half gets a case wrong, so there is nothing to go by.
     """
-    cases = [case for case in attacks(subject, members, _DEPTH) if _length(case.question) <= _MAX_BYTES]
+    cases = [case for case in attacks(subject, members, depth) if _length(case.question) <= _MAX_BYTES]
     verdicts = InPython(subject.verifier).answer([case.question for case in cases])
     entries: list[Json] = []
     for case, verdict in zip(cases, verdicts, strict=True):

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from random import Random
+from typing import cast
 
 import numpy as np
 
@@ -50,7 +51,7 @@ from poft.verification.api import Limits, TrustState
 from poft.verification.receive import Expectation, PacketProof, check_packet
 from poft.verification.schemes.cmt1 import CommitteeGenesis, CommitteeProof, CommitteeVerifier
 
-from . import esp1, state_proofs
+from . import esp1, sealed, state_proofs
 
 HERE = Path(__file__).parent
 Json = str | bool | None | list["Json"] | dict[str, "Json"]
@@ -956,6 +957,14 @@ def esp1_cases() -> Iterator[Case]:
         yield case(name, given, run)
 
 
+def clq1_cases() -> Iterator[Case]:
+    yield from cast(list[Case], sealed.cases("CLQ1"))
+
+
+def qbf1_cases() -> Iterator[Case]:
+    yield from cast(list[Case], sealed.cases("QBF1"))
+
+
 def composed_cases() -> Iterator[Case]:
     # That module starts from the objects of this one.
     from tests.vectors.composed import cases
@@ -974,6 +983,8 @@ FILES: dict[str, Callable[[], Iterator[Case]]] = {
     "acknowledgement": acknowledgement_cases,
     "state_proof": state_proof_cases,
     "esp1": esp1_cases,
+    "clq1": clq1_cases,
+    "qbf1": qbf1_cases,
     "composed": composed_cases,
 }
 

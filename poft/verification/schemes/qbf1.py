@@ -28,8 +28,8 @@ from poft.verification.rlp import Item, listed, read_items, read_list
 from poft.verification.schemes.clq1 import from_recovery_id
 from poft.verification.sealed import Finding, SealedGenesis, SealedProof, check_sealed_misbehaviour, verify_sealed
 
-BFT_MIX = bytes.fromhex("63746963616c2062797a616e74696e65206661756c7420746f6c6572616e6365")
-"""keccak of "Istanbul practical byzantine fault tolerance": the mix hash by which BFT headers are known."""
+BFT_MIX = b"Istanbul practical byzantine fault tolerance"[-32:]
+"""The mix hash by which BFT headers are known."""
 _VANITY, _ADDRESS, _MAX_ROUND = 32, 20, 4
 _EMPTY_LIST, _ROUND_0 = b"\xc0", b"\x80"
 

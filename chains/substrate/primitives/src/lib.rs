@@ -15,6 +15,8 @@
 //! | `harness` | a scheme behind a pipe, for the conformance kit (feature `std`) | `poft/conformance/frames.py` |
 //! | [`state_proof`], [`esp1`] | what an EVM chain's state holds, scheme ESP1 | `poft/verification/`, `StateProofVerifier.sol` |
 //! | [`and1`] | several schemes that must agree | `poft/verification/schemes/and1.py`, `AgreementVerifier.sol` |
+//! | [`rlp`], [`header`], [`sealed`] | an EVM chain's headers, and what CLQ1 and QBF1 share | `poft/verification/` |
+//! | [`clq1`], [`qbf1`] | a consortium's own seals | `poft/verification/schemes/` |
 //! | [`statements`] | what participants sign | `poft/protocol/statements.py`, `Statements.sol` |
 //!
 //! Nothing here panics on input, reads storage or knows the time. Lists arrive as `Vec` and are refused by name
@@ -29,6 +31,7 @@ pub mod abi;
 pub mod acknowledgement;
 pub mod and1;
 pub mod checkpoint;
+pub mod clq1;
 pub mod code;
 pub mod committee;
 pub mod domain;
@@ -36,10 +39,14 @@ pub mod esp1;
 pub mod finality;
 #[cfg(feature = "std")]
 pub mod harness;
+pub mod header;
 pub mod log;
 pub mod packed;
 pub mod packet;
+pub mod qbf1;
 pub mod receive;
+pub mod rlp;
+pub mod sealed;
 pub mod signature;
 pub mod state_proof;
 pub mod statements;

@@ -9,7 +9,7 @@
 //! Twins: `poft/verification/state_proof.py`, `StateProof.sol`. Whatever the nodes are, the three give one answer: the
 //! word, or `BadStateProof`.
 
-use crate::{keccak, packed::Packed, receive::ensure, Code, H160, H256};
+use crate::{keccak, packed::Packed, receive::ensure, rlp::Item, Code, H160, H256};
 use alloc::vec::Vec;
 
 /// Nodes of one walk: a node takes at least one of 64 nibbles. Real tries are below 12 deep.
@@ -37,18 +37,24 @@ impl<'a> StateProof<'a> {
 
     /// The word in a storage slot of an account that both exist under this state root, or `BadStateProof`.
     pub fn slot(&self, state_root: &H256, account: &H160, slot: &H256) -> Result<H256, Code> {
-        self.word(state_root, account, slot).ok_or(Code::BadStateProof)
+        Ok(self.contract(state_root, account, slot)?.1)
     }
 
-    fn word(&self, state_root: &H256, account: &H160, slot: &H256) -> Option<H256> {
+    /// The hash of the account's code and the word in its slot, both under this state root, or `BadStateProof`.
+    pub fn contract(&self, state_root: &H256, account: &H160, slot: &H256) -> Result<(H256, H256), Code> {
+        self.found(state_root, account, slot).ok_or(Code::BadStateProof)
+    }
+
+    fn found(&self, state_root: &H256, account: &H160, slot: &H256) -> Option<(H256, H256)> {
         let record = leaf(state_root, &keccak(account.as_bytes()), &self.account)?;
-        let content = leaf(&storage_root(record)?, &keccak(slot.as_bytes()), &self.storage)?;
+        let (storage_root, code_hash) = contents(record)?;
+        let content = leaf(&storage_root, &keccak(slot.as_bytes()), &self.storage)?;
         let (number, rest) = Item::split(content)?;
         // A slot that holds zero is not stored.
         let bytes = number.number(32).filter(|bytes| rest.is_empty() && !bytes.is_empty())?;
         let mut word = [0; 32];
         word[32 - bytes.len()..].copy_from_slice(bytes);
-        Some(H256(word))
+        Some((code_hash, H256(word)))
     }
 }
 
@@ -64,71 +70,12 @@ fn nodes<'a>(rest: &mut Packed<'a>) -> Result<Vec<&'a [u8]>, Code> {
     Ok(found)
 }
 
-/// One RLP item. `size` counts its header as well.
-#[derive(Clone, Copy)]
-struct Item<'a> {
-    is_list: bool,
-    content: &'a [u8],
-    size: usize,
-}
-
-impl<'a> Item<'a> {
-    /// The first item in its shortest encoding (Yellow Paper, appendix B), and what follows it.
-    fn split(data: &'a [u8]) -> Option<(Self, &'a [u8])> {
-        let (&first, behind) = data.split_first()?;
-        if first < 0x80 {
-            return Some((Item { is_list: false, content: data.get(..1)?, size: 1 }, behind));
-        }
-        let is_list = first >= 0xc0;
-        let kind = usize::from(first) - if is_list { 0xc0 } else { 0x80 };
-        let (digits, behind) = behind.split_at_checked(kind.saturating_sub(55))?;
-        let length = match digits.first() {
-            None => kind,
-            Some(0) => return None,
-            Some(_) => {
-                digits.iter().try_fold(0usize, |high, byte| high.checked_mul(256)?.checked_add((*byte).into()))?
-            }
-        };
-        let (content, rest) = behind.split_at_checked(length)?;
-        let minimal = (digits.is_empty() || length > 55) && (is_list || length != 1 || *content.first()? >= 0x80);
-        minimal.then_some((Item { is_list, content, size: data.len() - rest.len() }, rest))
-    }
-
-    /// The items of a list that is all of `data`.
-    fn list(data: &'a [u8]) -> Option<Vec<Self>> {
-        let (whole, behind) = Item::split(data)?;
-        if !whole.is_list || !behind.is_empty() {
-            return None;
-        }
-        let (mut items, mut rest) = (Vec::with_capacity(BRANCH), whole.content);
-        while !rest.is_empty() {
-            let (item, behind) = Item::split(rest)?;
-            items.push(item);
-            rest = behind;
-        }
-        Some(items)
-    }
-
-    fn string(&self) -> Option<&'a [u8]> {
-        (!self.is_list).then_some(self.content)
-    }
-
-    fn hash(&self) -> Option<H256> {
-        self.string()?.try_into().ok().map(H256)
-    }
-
-    /// A number without leading zeros, of at most `size` bytes.
-    fn number(&self, size: usize) -> Option<&'a [u8]> {
-        self.string().filter(|bytes| bytes.len() <= size && bytes.first() != Some(&0))
-    }
-
-    /// What may stand beside the way in a branch: nothing, a hash, or a node too short to be hashed.
-    fn is_child(&self) -> bool {
-        if self.is_list {
-            self.size < 32
-        } else {
-            matches!(self.content.len(), 0 | 32)
-        }
+/// What may stand beside the way in a branch: nothing, a hash, or a node too short to be hashed.
+fn is_child(item: &Item) -> bool {
+    if item.is_list {
+        item.size < 32
+    } else {
+        matches!(item.content.len(), 0 | 32)
     }
 }
 
@@ -144,7 +91,7 @@ fn leaf<'a>(root: &H256, key: &H256, nodes: &[&'a [u8]]) -> Option<&'a [u8]> {
         match (items.as_slice(), items.len()) {
             ([children @ .., value], BRANCH) => {
                 // No key ends in a branch.
-                let sound = children.iter().all(Item::is_child) && value.string()?.is_empty();
+                let sound = children.iter().all(is_child) && value.string()?.is_empty();
                 let (nibble, behind) = rest.split_first()?;
                 expected = children.get(usize::from(*nibble)).filter(|_| sound)?.hash()?;
                 rest = behind;
@@ -176,12 +123,11 @@ fn compact(encoded: &[u8]) -> Option<(bool, Vec<u8>)> {
     Some((flags > 1, start.chain(tail.iter().flat_map(|byte| [byte >> 4, byte & 15])).collect()))
 }
 
-/// Of an account: exactly nonce, balance, storage root, code hash.
-fn storage_root(record: &[u8]) -> Option<H256> {
+/// Storage root and code hash of an account: exactly nonce, balance, storage root, code hash.
+fn contents(record: &[u8]) -> Option<(H256, H256)> {
     let items = Item::list(record)?;
     let [nonce, balance, root, code] = items.as_slice() else { return None };
     nonce.number(8)?;
     balance.number(32)?;
-    code.hash()?;
-    root.hash()
+    Some((root.hash()?, code.hash()?))
 }

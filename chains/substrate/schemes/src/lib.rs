@@ -7,13 +7,16 @@
 
 use poft_primitives::{
     and1::AgreementVerifier,
+    clq1::CliqueVerifier,
     committee::CommitteeVerifier,
     esp1::StateProofVerifier,
+    qbf1::QbftVerifier,
     verifier::{FinalityVerifier, Schemes},
 };
 
 /// What AND1 may be composed of: every other scheme.
-const SINGLE: &[&dyn FinalityVerifier] = &[&CommitteeVerifier, &StateProofVerifier(CommitteeVerifier)];
+const SINGLE: &[&dyn FinalityVerifier] =
+    &[&CommitteeVerifier, &StateProofVerifier(CommitteeVerifier), &CliqueVerifier, &QbftVerifier];
 const AGREEMENT: AgreementVerifier = AgreementVerifier::over(SINGLE);
 
 /// The list.
@@ -21,6 +24,6 @@ pub struct RuntimeSchemes;
 
 impl Schemes for RuntimeSchemes {
     fn all() -> &'static [&'static dyn FinalityVerifier] {
-        &[&CommitteeVerifier, &StateProofVerifier(CommitteeVerifier), &AGREEMENT]
+        &[&CommitteeVerifier, &StateProofVerifier(CommitteeVerifier), &CliqueVerifier, &QbftVerifier, &AGREEMENT]
     }
 }
