@@ -230,6 +230,14 @@ class Chain(Protocol):
         """Height of the newest block that is final by the spec's setting."""
         ...
 
+    def block_hash(self, height: int) -> bytes:
+        """Hash of the block that the connected node has at this height, by its word.
+
+        Raises:
+            Refused: NotFinal, it has none there.
+        """
+        ...
+
     def finality_evidence(self, height: int) -> Finalised:
         """What block `height` says, with header, storage and proof in agreement on every endpoint.
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from poft.chain import Chain
-from poft.protocol.errors import ChainError, Code, Refused, Unreachable
+from poft.protocol.errors import ChainError, Code, Refused, Reorganised, Unreachable
 from poft.protocol.finality import Finality, check_committee, committee_hash
 from poft.protocol.hashing import ZERO32
 
@@ -79,16 +79,20 @@ class Attestor:
         """Every due height up to here was signed (or skipped as too old)."""
         self.final = -1
         """The newest final block at the last look."""
+        self._stood = -1
 
     def step(self, chain: Chain) -> Iterator[Attestation]:
         """Signs whatever became due; stops at the first height that it must not sign.
 
         Raises:
             Refused: the evidence of a height does not hold; it is looked at again in the next step.
+            Reorganised: the block that was signed last is not on the chain any more; nothing is signed beside it.
             Unreachable: the chain does not answer.
         """
         settings, final = self._settings, chain.final_height()
         self.final = final
+        if final > self._stood:
+            self._require_standing(chain, final)
         first = first_height(final, self.seen, settings.catch_up)
         if first > final:
             return
@@ -102,6 +106,15 @@ class Attestor:
             self.seen = height
             yield made
         self.seen = final
+
+    def _require_standing(self, chain: Chain, final: int) -> None:
+        """Returns when the chain still has the block that was signed last. A node that is behind says nothing."""
+        last = self._journal.last()
+        if last is not None and final >= last.height:
+            found = chain.block_hash(last.height)
+            if found != last.block_hash:
+                raise Reorganised(chain.spec.name, last.height, last.block_hash, found)
+        self._stood = final
 
     def _attest(self, chain: Chain, height: int) -> Attestation:
         evidence = chain.finality_evidence(height)
@@ -278,9 +291,11 @@ def _loop(
         except Refused as refused:
             if refused.code in FATAL:
                 raise
-            status.abstentions.labels(refused.code.name).inc()
+            reorganised = isinstance(refused, Reorganised)
+            status.abstentions.labels(Reorganised.__name__ if reorganised else refused.code.name).inc()
             if status.trouble(str(refused)):
-                log("abstains", Level.ALARM, code=refused.code.name, detail=str(refused))
+                event = "reorganisation below finality: abstains" if reorganised else "abstains"
+                log(event, Level.ALARM, code=refused.code.name, detail=str(refused))
         except ChainError as error:
             # The node answered and said no: too many requests, a state that it dropped. Nothing was signed.
             if status.trouble(str(error)):

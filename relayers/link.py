@@ -22,6 +22,7 @@ from poft.protocol.merkle import Log as MerkleLog
 from .carriers import Advance, Carrier, Contradiction, Supplies
 from .collect import Attestors
 from .config import Committee
+from .horizon import Horizon, look
 from .log import Level, Log
 from .metrics import LinkMetrics
 from .plan import Collect, Delivery, Ends, Idle, LinkView, Watch, build_delivery, decide
@@ -127,6 +128,7 @@ class Link:
         self._refresh = False
         self._batch = route.max_batch
         self._watched = float("-inf")
+        self._horizon: Horizon | None = None
         self.pending = 0
 
     def step(self) -> Step:
@@ -195,11 +197,24 @@ class Link:
     def _look(self, source: Chain, destination: Chain) -> LinkView:
         client = destination.client(source.domain)
         next_nonce = destination.next_nonce(source.domain)
+        self._notice(source, destination, next_nonce)
         self._outbox.read(source)
         self._queue.consumed(source.domain, destination.domain, next_nonce, "found delivered")
         pending = self._queue.pending(source.domain, destination.domain, next_nonce, self._route.max_batch)
         due = time.monotonic() - self._watched >= self._route.watch_seconds
         return LinkView(client, next_nonce, tuple(pending), self._batch, self._refresh, due, int(self._now()))
+
+    def _notice(self, source: Chain, destination: Chain, next_nonce: int) -> None:
+        """Says it when the destination took deliveries back; the step that follows delivers them again."""
+        self._horizon, taken = look(self._horizon, next_nonce, destination.height, destination.final_height)
+        if taken is None:
+            return
+        self._queue.taken_back(source.domain, destination.domain, next_nonce)
+        self._metrics.taken_back.inc(taken.past - taken.first)
+        event, level = "the destination took packets back; delivering again", Level.WARN
+        if taken.below_finality:
+            event, level = "reorganisation below finality: packets that were final are delivered again", Level.ALARM
+        self._log(event, level, link=self._route.name, chain=destination.spec.name, first=taken.first, past=taken.past)
 
     def _carrier(self, client: ClientStatus) -> Carrier:
         """The client's scheme may change in a recovery."""

@@ -107,6 +107,14 @@ class Queue:
             (Status.DELIVERED, detail, source, destination, _order(next_nonce), Status.DELIVERED),
         )
 
+    def taken_back(self, source: bytes, destination: bytes, next_nonce: int) -> None:
+        """Notes that the destination lost packets from this nonce on: they are to be delivered again."""
+        self._do(
+            "UPDATE packets SET status = ?, detail = ? WHERE source = ? AND destination = ? AND nonce >= ?"
+            " AND status = ?",
+            (Status.QUEUED, "taken back", source, destination, _order(next_nonce), Status.DELIVERED),
+        )
+
     def mark(self, source: bytes, leaf: int, status: Status, detail: str) -> None:
         """Notes how far a packet is; `detail` is a transaction or what went wrong."""
         self._do(

@@ -83,6 +83,9 @@ class Source:
     def outbox_heights(self, first: int, last: int) -> list[int]:
         return sorted({entry.height for entry in self.entries if first <= entry.height <= last})
 
+    def block_hash(self, height: int) -> bytes:
+        return keccak(b"block" + str(height).encode() + self.fork)
+
     def finality_evidence(self, height: int) -> Finalised:
         if self.fault is not None:
             raise self.fault
@@ -127,9 +130,17 @@ class Destination:
     transactions: list[tuple[bytes | None, int]] = field(default_factory=list)
     refusals: list[Exception] = field(default_factory=list)
     accused: int = 0
+    lag: int = 0
+    """Blocks until one is final."""
 
     def close(self) -> None:
         """Nothing to end."""
+
+    def height(self) -> int:
+        return len(self.transactions)
+
+    def final_height(self) -> int:
+        return max(len(self.transactions) - self.lag, 0)
 
     def client(self, source_domain: bytes) -> ClientStatus:
         if source_domain != SOURCE:

@@ -84,6 +84,8 @@ class World:
     folder: Path
     faults: list[tuple[str, str]]
     stack: ExitStack
+    said: io.StringIO = field(default_factory=io.StringIO)
+    """What links log."""
     idle_seconds: float = 0.0
     """How far this machine's clock is beyond the source's newest block."""
 
@@ -110,7 +112,7 @@ class World:
             Lock(),
             watch,
         )
-        return Link(route, queue, attestors, Metrics().link("link"), Log("test", stream=io.StringIO()), now)
+        return Link(route, queue, attestors, Metrics().link("link"), Log("test", stream=self.said), now)
 
     def emit(self, *payloads: bytes) -> None:
         """Packets, and the honest attestors' statement about the block of the last one."""

@@ -48,7 +48,7 @@ from .records import (
     signed_tuples,
     typed,
 )
-from .rpc import Rpc
+from .rpc import Rpc, read_bytes
 from .sending import Payer, fee_bound
 
 _ZERO32 = bytes(32)
@@ -103,6 +103,12 @@ class EvmChain:
 
     def final_height(self) -> int:
         return final_height(self._rpc, self._finality)
+
+    def block_hash(self, height: int) -> bytes:
+        header = self._rpc.record("eth_getBlockByNumber", hex(height), False)
+        if header is None:
+            raise Refused(Code.NotFinal, "height", f"{self._rpc.url} has no block {height}")
+        return read_bytes(header.get("hash"))
 
     def finality_evidence(self, height: int) -> Finalised:
         for endpoint in self._endpoints:

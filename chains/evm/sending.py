@@ -5,6 +5,10 @@ Sent, it is waited for; when it stays out of a block for `REPLACE_SECONDS` (fees
 again under the same nonce for a quarter more. The nonce is always the account's count on the ledger, so what an earlier
 process left in the pool is replaced and nothing queues behind it. A payer's key belongs to one process.
 
+A reorganisation may take a transaction out of its block again, after this returned. Then the account's count is back at
+its nonce, and the next transaction would silently replace it. So what was seen in a block is remembered, and offered
+again, as it was signed, before anything new is sent.
+
 What a unit of gas costs is the endpoint's word, and an endpoint may lie: more than `MAX_FEE_WEI`, or the deployment's
 `maxFeePerGas`, is never offered.
 """
@@ -36,6 +40,9 @@ MAX_FEE_WEI = 500 * 10**9
 """The most that is offered for a unit of gas, 500 gwei: a delivery of 170,000 gas then costs at most 0.085 coins."""
 MAX_FEE = "maxFeePerGas"
 """Key in a deployment of another bound in wei (0x hex), for chains on which gas costs more, or less."""
+
+REMEMBERED = 64
+"""Transactions that are kept for another offer: more than a reorganisation takes back of one payer."""
 
 _BUMP = (5, 4)
 _PRIORITY_WEI = 10**9
@@ -72,6 +79,7 @@ class Payer:
             raise ConfigError("the key is not a private key of 32 bytes", "Write it as 0x and 64 digits") from error
         self._rpc, self._bound = rpc, bound
         self._chain_id = rpc.number("eth_chainId")
+        self._mined: dict[int, bytes] = {}
 
     @property
     def address(self) -> str:
@@ -87,7 +95,7 @@ class Payer:
             Unreachable: the node does not answer, or no block takes it.
         """
         while True:
-            nonce = self._count()
+            nonce = self._next()
             call: Object = {"from": self.address, "data": hex_bytes(data), "value": hex(value)}
             if to is not None:
                 call["to"] = to
@@ -113,16 +121,18 @@ class Payer:
     def _settle(self, to: str | None, data: bytes, value: int, nonce: int, gas: int) -> Mined | None:
         """Sends under this nonce until a block has it; None when something else took the nonce."""
         fees = self._fees()
-        sent: dict[str, int] = {}
+        sent: dict[str, bytes] = {}
         started = attempt = time.monotonic()
-        transaction, size = self._submit(to, data, value, nonce, gas, fees)
-        sent[transaction] = size
+        transaction, raw = self._submit(to, data, value, nonce, gas, fees)
+        sent[transaction] = raw
         pause = _POLL_FIRST
         while True:
-            for known, bytes_sent in sent.items():
+            for known, raw in sent.items():
                 record = self._receipt(known)
                 if record is not None:
-                    return _mined(record, bytes_sent)
+                    self._mined[nonce] = raw
+                    self._mined.pop(nonce - REMEMBERED, None)
+                    return _mined(record, len(raw))
             now = time.monotonic()
             if now - started > 1.0 and self._count() > nonce:
                 if any(self._receipt(known) for known in sent):
@@ -133,10 +143,33 @@ class Payer:
             raised = _raised(fees)
             if now - attempt > REPLACE_SECONDS and max(raised.values()) <= self._bound:
                 fees = raised
-                transaction, size = self._submit(to, data, value, nonce, gas, fees)
-                sent[transaction], attempt = size, now
+                transaction, raw = self._submit(to, data, value, nonce, gas, fees)
+                sent[transaction], attempt = raw, now
             time.sleep(pause)
             pause = min(pause * 1.5, _POLL_LONGEST)
+
+    def _next(self) -> int:
+        """The account's count, once all that this payer saw in a block is in one (again)."""
+        started, count = time.monotonic(), self._count()
+        while count in self._mined:
+            for nonce in sorted(self._mined):
+                if nonce >= count:
+                    self._offer(self._mined[nonce])
+            if time.monotonic() - started > GIVE_UP_SECONDS:
+                self._mined.clear()
+                raise Unreachable(
+                    f"{self._rpc.url}: a reorganisation took transaction {count} of {self.address} back,"
+                    f" and no block took it again in {GIVE_UP_SECONDS:.0f} s"
+                )
+            time.sleep(_POLL_LONGEST)
+            count = self._count()
+        return count
+
+    def _offer(self, raw: bytes) -> None:
+        try:
+            self._rpc.text("eth_sendRawTransaction", hex_bytes(raw))
+        except NodeError:  # it has it already, or a block does: the count tells
+            return
 
     def _receipt(self, transaction: str) -> Object | None:
         """The record of a transaction in a block, as soon as the node has it."""
@@ -150,8 +183,8 @@ class Payer:
 
     def _submit(
         self, to: str | None, data: bytes, value: int, nonce: int, gas: int, fees: dict[str, int]
-    ) -> tuple[str, int]:
-        """Hash and size of the transaction that the node took; raises the fees until it takes one."""
+    ) -> tuple[str, bytes]:
+        """Hash and bytes of the transaction that the node took; raises the fees until it takes one."""
         for _ in range(20):
             fields: dict[str, int | str | bytes] = {"nonce": nonce, "gas": gas, "value": value, "data": data, **fees}
             fields["chainId"] = self._chain_id
@@ -163,12 +196,12 @@ class Payer:
             raw, own_hash = bytes(signed.raw_transaction), hex_bytes(bytes(signed.hash))
             try:
                 self._rpc.text("eth_sendRawTransaction", hex_bytes(raw))
-                return own_hash, len(raw)
+                return own_hash, raw
             except NodeError as error:
                 # No number tells these three apart: clients share one for everything, but the words are all alike.
                 words = str(error).lower()
                 if "already known" in words or "already imported" in words or "nonce too low" in words:
-                    return own_hash, len(raw)
+                    return own_hash, raw
                 if "underpriced" not in words:
                     raise refusal(error) from error
             fees.update(_raised(fees))

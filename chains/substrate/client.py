@@ -103,6 +103,13 @@ class SubstrateChain:
         """See `poft.chain.Chain.final_height`; GRANDPA's."""
         return height_of(self._rpc.record("chain_getHeader", self._rpc.text("chain_getFinalizedHead")))
 
+    def block_hash(self, height: int) -> bytes:
+        """See `poft.chain.Chain.block_hash`."""
+        found = self._rpc.ask("chain_getBlockHash", height)
+        if found is None:
+            raise Refused(Code.NotFinal, "height", f"{self._rpc.url} has no block {height}")
+        return octets(found)
+
     def finality_evidence(self, height: int) -> Finalised:
         """See `poft.chain.Chain.finality_evidence`."""
         return agreed_evidence(self._endpoints, height, self._spec)

@@ -8,6 +8,7 @@ The tree::
 
     PoftError                 everything this project raises on purpose; has `.code` where a code applies
     ├── Refused               evidence or a statement broke a rule; `.code` says which rule
+    │   └── Reorganised       a chain took back a block that was released as final
     ├── ConfigError           a file, a flag or an environment that cannot work; the message names the remedy
     ├── ArtifactError         bytes are missing, or storage failed
     └── ChainError            a chain or a peer could not be asked, or did not do what was asked
@@ -135,6 +136,21 @@ class Refused(PoftError):
     def __str__(self) -> str:
         head = f"{self.code.name} ({self.code.value})"
         return ": ".join(part for part in (head, self.subject, self.detail) if part)
+
+
+class Reorganised(Refused):
+    """A chain has another block where one was called final, and something was released for it: somebody has to look.
+
+    Either the chain's finality setting promises more than the chain holds, or its validators broke their word.
+    """
+
+    def __init__(self, chain: str, height: int, released: bytes, found: bytes) -> None:
+        self.chain, self.height = chain, height
+        super().__init__(
+            Code.EvidenceDisagrees,
+            f"{chain} was reorganised below its finality",
+            f"block {height} was 0x{released.hex()} when it was final, and is 0x{found.hex()}",
+        )
 
 
 class ConfigError(PoftError):

@@ -364,6 +364,19 @@ def test_race_lost_in_the_block_names_the_code(net: Started, chain: EvmChain, re
     assert len(chain.imports()) == 1
 
 
+def test_transactions_that_a_reorganisation_took_back_come_again_before_the_next(chain: EvmChain, net: Started) -> None:
+    rpc, task, other = Rpc(net.spec.rpc[0]), label("task"), label("other task")
+    first = chain.set_routes(task, [(label("destination"), label("receiver"))])
+    second = chain.admit([label("participant")[:20]])
+    height = chain.height()
+    rpc.ask("anvil_reorg", 2, [])
+    assert rpc.record("eth_getTransactionReceipt", first.transaction) is None
+    chain.set_routes(other, [])
+    for receipt in (first, second):
+        record = rpc.record("eth_getTransactionReceipt", receipt.transaction)
+        assert record is not None and int(str(record["blockNumber"]), 16) > height
+
+
 def test_history_is_the_same_in_small_pages(chain: EvmChain, net: Started, monkeypatch: pytest.MonkeyPatch) -> None:
     members = people(4)
     chain.admit([person.address for person in members])

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from poft.chain import Chain
-from poft.protocol.errors import ArtifactError, Code, ConfigError, Refused, Unreachable
+from poft.protocol.errors import ArtifactError, Code, ConfigError, Refused, Reorganised, Unreachable
 from poft.protocol.finality import Finality, committee_hash
 from poft.protocol.hashing import keccak
 from poft.protocol.merkle import log_root
@@ -179,12 +179,40 @@ def test_refuses_an_outbox_that_was_rewritten_below_what_it_signed(tmp_path: Pat
     chain.emit(b"one")
     made = attestor(tmp_path / "a")
     assert heights(made, chain) == [1]
-    forked = Source(fork=b"fork")
+    forked = Source()  # the blocks' hashes are a lie as well
     for payload in (b"other", b"two", b"three"):
         forked.emit(payload)
     refused(Code.InconsistentLog, lambda: heights(made, forked))
     chain.emit(b"two")
     assert heights(made, chain) == [2]
+
+
+def test_names_a_reorganisation_below_what_it_signed_and_signs_nothing_beside_it(tmp_path: Path) -> None:
+    chain = Source()
+    chain.emit(b"one")
+    made = attestor(tmp_path / "a", every=2)
+    assert heights(made, chain) == [1]
+    chain.fork = b"fork"
+    chain.quiet(4)
+    with pytest.raises(Reorganised, match="source was reorganised below its finality: block 1 was 0x"):
+        heights(made, chain)
+    again = Attestor(settings_for(every=2), Journal(tmp_path / "a", SOURCE, KEYS[0]))
+    with pytest.raises(Reorganised):
+        heights(again, chain)
+    assert len(read_page(tmp_path / "a", 0, None, None)) == 1
+    chain.fork = b""  # the branch that was signed won after all
+    assert heights(made, chain) == [2, 4]
+
+
+def test_node_that_is_behind_what_was_signed_is_no_reorganisation(tmp_path: Path) -> None:
+    chain = Source()
+    chain.emit(b"one")
+    chain.emit(b"two")
+    made = attestor(tmp_path / "a")
+    assert heights(made, chain) == [1, 2]
+    behind = Source(fork=b"not looked at")
+    behind.emit(b"one")
+    assert heights(attestor(tmp_path / "a"), behind) == []
 
 
 @settings(max_examples=60, deadline=None)
