@@ -3,7 +3,9 @@
     python -m experiments.bench [--output build/bench.json] [--only NAME]
 
 A figure is the median over repetitions. Ratios travel between machines, milliseconds do not. `link` measures what the
-ledgers charge instead (`bench_link.py`), `charges` what a call takes natively beside what the pallets charge for it.
+ledgers charge instead (`bench_link.py`), `charges` what a call takes natively beside what the pallets charge for it,
+`latency` how long a packet takes between two networks of four validators, and how many a link carries
+(`bench_latency.py`; only when it is asked for).
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -26,6 +28,7 @@ import numpy as np
 from poft.protocol.errors import ConfigError
 from poft.protocol.hashing import ZERO32, keccak, sha256
 
+from .bench_latency import Latency, measure
 from .bench_link import LinkCost, costs
 from .timing import timed
 
@@ -192,7 +195,7 @@ SUITES = {
     "aggregation": aggregation,
     "training": training,
 }
-LINK, CHARGES = "link", "charges"
+LINK, CHARGES, LATENCY = "link", "charges", "latency"
 
 
 def natively() -> dict[str, float]:
@@ -236,6 +239,12 @@ def link_rows(link: Sequence[LinkCost]) -> list[tuple[str, ...]]:
     ]
 
 
+def latency_rows(latencies: Sequence[Latency]) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
+    """Heads, and one row a direction."""
+    heads = ("link", "packets", "p50", "p95", "longest", "goal for p95", "sent to final, p50")
+    return heads, [astuple(one) for one in latencies]
+
+
 def _charged(cost: LinkCost, amount: int) -> str:
     return f"{amount:,} gas" if cost.unit == "gas" else f"{amount / 1e9:.3f} ms"
 
@@ -246,17 +255,21 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description="benchmarks, side by side")
     parser.add_argument("--output", type=Path, default=Path("build/bench.json"))
-    parser.add_argument("--only", choices=sorted([*SUITES, LINK, CHARGES]))
+    parser.add_argument("--only", choices=sorted([*SUITES, LINK, CHARGES, LATENCY]))
     args = parser.parse_args()
     found = [one for name in SUITES if args.only in (None, name) for one in SUITES[name]()]
     link = list(costs()) if args.only in (None, LINK, CHARGES) else []
     # Whoever has no Rust gets everything else.
     if args.only == CHARGES or (args.only is None and shutil.which("cargo")):
         found += charges(link)
+    # Half an hour of two networks: only when it is asked for.
+    latencies, sustained = measure() if args.only == LATENCY else ([], [])
     record = {
         "machine": {"processor": platform.machine(), "python": platform.python_version()},
         "measurements": [asdict(one) for one in found],
         "link": [asdict(one) for one in link],
+        "latency": [asdict(one) for one in latencies],
+        "sustained": [asdict(one) for one in sustained],
         "gas": gas(),
     }
     args.output.parent.mkdir(parents=True, exist_ok=True)
@@ -264,6 +277,13 @@ def main() -> None:
     rows = [(m.name, f"{m.value:.3f} ms", m.compared_with, f"{m.against:.3f} ms", f"{m.ratio:.2f}") for m in found]
     if rows:
         print_table(str(args.output), ("measured", "", "compared with", "", "ratio"), rows)
+    if latencies:
+        print_table("source final to destination accepted, seconds", *latency_rows(latencies))
+        print_table(
+            "sustained, packets a second",
+            ("link", "in a transaction", "packets", "a second"),
+            [(one.link, one.batch, one.packets, one.per_second) for one in sustained],
+        )
     if link:
         heads = (
             "case",

@@ -64,6 +64,8 @@ class RelaySettings(Settings):
     """Seconds that a source's clock may run ahead: devnets that make blocks on demand leave the wall clock behind."""
     staleness: int = Field(default=7 * 86_400, ge=1)
     """Seconds of the destination's time after which an unrefreshed client takes nothing more."""
+    finality_seconds: float = Field(default=60.0, gt=0)
+    """After so long without a final block, services of a chain that is no devnet say that finality has stopped."""
     wait: float = Field(default=120.0, gt=0)
     """Seconds to wait for the peers' exports, or for a network of several validators that does not answer or does not
     go on, before the run gives up with an error."""

@@ -204,6 +204,8 @@ def _draw(
 
 def _draw_faults(axes: Axes, names: Sequence[str], history: Sequence[Event], struck: Sequence[Struck]) -> None:
     """Rounds over time, and what was done to whom meanwhile: a band from the fault to the next final block."""
+    from matplotlib.ticker import MaxNLocator
+
     final = [event for event in history if event["event"] == "round final"]
     for name, colour in zip(names, COLOURS, strict=False):
         mine = [event for event in final if event["network"] == name]
@@ -214,6 +216,7 @@ def _draw_faults(axes: Axes, names: Sequence[str], history: Sequence[Event], str
             place = (one.began, 0.97 - 0.08 * (at + len(names) * names.index(name)) % 0.5)
             axes.annotate(one.what, place, xycoords=("data", "axes fraction"), fontsize=6.5, color=colour, va="top")
     axes.set_xlabel("seconds")
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylabel("rounds final")
     axes.grid(alpha=0.2)
     axes.legend(fontsize=8, loc="lower right")

@@ -179,10 +179,17 @@ class Run:
         for name, spec in specs.items():
             attested = any(link[0] == name and scheme in ATTESTED for link, scheme in self._schemes.items())
             self._attestors[name], services = prepare_attestors(
-                folder, self._settings.seed, name, spec, relay.attestors if attested else 0
+                folder,
+                self._settings.seed,
+                name,
+                spec,
+                relay.attestors if attested else 0,
+                relay.finality_seconds,
             )
             watchers += services
-        self._relayers = prepare_relayers(folder, specs, self._attestors, self._relay_plan())
+        self._relayers = prepare_relayers(
+            folder, specs, self._attestors, self._relay_plan(), finality_seconds=relay.finality_seconds
+        )
         everyone = [*watchers, *self._relayers]
         open_things.callback(stop_all, everyone)
         for service in watchers:

@@ -43,6 +43,7 @@ from relayers.keys import write_devnet_key
 
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
+FINALITY_SECONDS = 60.0
 _KEY = "key"
 RESTARTS = 3
 """How often a run starts a service again that ended by itself."""
@@ -216,7 +217,7 @@ def end_leftover(folder: Path) -> None:
 
 
 def prepare_attestors(
-    folder: Path, seed: int, network: str, spec: ChainSpec, count: int
+    folder: Path, seed: int, network: str, spec: ChainSpec, count: int, finality_seconds: float = FINALITY_SECONDS
 ) -> tuple[list[Attestor], list[Service]]:
     """Writes the files of a chain's attestors; a journal that lies there stays. Attestors come in committee order."""
     attestors, services = [], []
@@ -228,7 +229,11 @@ def prepare_attestors(
             write_devnet_key(place / _KEY, "0x" + key.hex())
         seen = spec if spec.development else one_endpoint(spec, i)
         settings = AttestorSettings(
-            chain=chain_settings(replace(seen, key="")), key_file=_KEY, listen=listen, state="journal.sqlite"
+            chain=chain_settings(replace(seen, key="")),
+            key_file=_KEY,
+            listen=listen,
+            state="journal.sqlite",
+            finality_seconds=finality_seconds,
         )
         write_private(place / "attest.toml", to_toml(settings))
         attestors.append(Attestor(place.name, key, f"http://{listen}"))
@@ -241,6 +246,8 @@ def prepare_relayers(
     specs: Mapping[str, ChainSpec],
     attestors: Mapping[str, Sequence[Attestor]],
     plan: Sequence[Sequence[tuple[str, str]]],
+    batch: int = 8,
+    finality_seconds: float = FINALITY_SECONDS,
 ) -> list[Service]:
     """Writes the files of the relayers, each with its links of the plan and accounts of its own on their chains."""
     services = []
@@ -260,9 +267,10 @@ def prepare_relayers(
         settings = RelayerSettings(
             chains=tuple(chains),
             sources=tuple(sources),
-            links=tuple(LinkSettings(source=a, destination=b) for a, b in links),
+            links=tuple(LinkSettings(source=a, destination=b, max_batch=batch) for a, b in links),
             listen=listen,
             state="queue.sqlite",
+            finality_seconds=finality_seconds,
         )
         write_private(place / "relay.toml", to_toml(settings))
         services.append(Service(place, "relay", f"http://{listen}"))

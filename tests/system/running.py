@@ -84,6 +84,20 @@ def experiment(
     return path
 
 
+VALIDATORS = 4
+
+
+def consortium(folder: Path, *, rounds: int = ROUNDS, faults: str = "") -> Path:
+    """The file of a small experiment between two networks of four validators."""
+    text = experiment(folder, attestors=VALIDATORS, relayers=2, rounds=rounds).read_text()
+    for kind in KINDS:
+        text = text.replace(f'kind = "{kind}"', f'kind = "{kind}"\nvalidators = {VALIDATORS}')
+    text = text.replace("wait = 90.0", "wait = 300.0\nfinality_seconds = 8.0")
+    path = folder / "consortium.toml"
+    path.write_text(text + faults)
+    return path
+
+
 @dataclass
 class Command:
     """A `poft` command in progress. Its output goes to files: a pipe would stay open in whatever it left behind."""
@@ -254,4 +268,4 @@ def _line(process: psutil.Process) -> str:
 
 def _is_chain(process: psutil.Process) -> bool:
     line = _line(process)
-    return not line or any(word in line for word in ("anvil", "journal.py", "node.mjs"))
+    return not line or any(word in line for word in ("anvil", "journal.py", "node.mjs", "geth", "poft-node"))
