@@ -53,7 +53,8 @@ class Verifier:
 VERIFIERS = (
     Verifier(b"CMT1", "CommitteeVerifier"),
     Verifier(b"ESP1", "StateProofVerifier", (b"CMT1",)),
-    Verifier(b"AND1", "AgreementVerifier", (b"CMT1", b"ESP1"), composed=True),
+    Verifier(b"BEF1", "BeefyVerifier"),
+    Verifier(b"AND1", "AgreementVerifier", (b"CMT1", b"ESP1", b"BEF1"), composed=True),
 )
 """Every scheme of this project, in the order of deployment."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from .errors import Code, Refused
 from .hashing import WORD, keccak, word_address, word_uint
-from .signatures import separator, typed_digest, unsafe_sign_digest
+from .signatures import SIGNATURE_BYTES, separator, typed_digest, unsafe_sign_digest, verify_signer
 from .structs import U64, Bytes32, Struct
 
 MAX_COMMITTEE = 64
@@ -70,3 +70,21 @@ def committee_hash(epoch: int, members: Sequence[bytes]) -> bytes:
 def quorum(members: int) -> int:
     """The smallest k with 3·k > 2·n."""
     return 2 * members // 3 + 1
+
+
+def check_quorum(digest: bytes, members: Sequence[bytes], bitmap: int, signatures: Sequence[bytes]) -> None:
+    """Returns when more than two thirds of the members signed, each bit of the bitmap with its own signature.
+
+    Raises:
+        Refused: BitmapMismatch, QuorumNotReached, BadSignature, HighS, NotSigner.
+    """
+    n = len(members)
+    if bitmap >> n or bitmap.bit_count() != len(signatures):
+        raise Refused(Code.BitmapMismatch, "bitmap")
+    if 3 * len(signatures) <= 2 * n:
+        raise Refused(Code.QuorumNotReached, "signatures", f"{len(signatures)} of {quorum(n)}")
+    if sum(map(len, signatures)) != SIGNATURE_BYTES * len(signatures):
+        raise Refused(Code.BadSignature, "signatures", "65 bytes each are due")
+    signers = [member for i, member in enumerate(members) if bitmap >> i & 1]
+    for signer, signature in zip(signers, signatures, strict=True):
+        verify_signer(digest, signature, signer)

@@ -51,7 +51,7 @@ from poft.verification.api import Limits, TrustState
 from poft.verification.receive import Expectation, PacketProof, check_packet
 from poft.verification.schemes.cmt1 import CommitteeGenesis, CommitteeProof, CommitteeVerifier
 
-from . import esp1, sealed, state_proofs
+from . import bef1, esp1, sealed, state_proofs
 
 HERE = Path(__file__).parent
 Json = str | bool | None | list["Json"] | dict[str, "Json"]
@@ -965,6 +965,16 @@ def qbf1_cases() -> Iterator[Case]:
     yield from cast(list[Case], sealed.cases("QBF1"))
 
 
+def bef1_cases() -> Iterator[Case]:
+    for name, given, run in bef1.cases():
+        yield case(name, given, run)
+
+
+def justification_cases() -> Iterator[Case]:
+    for name, given, run in bef1.justifications():
+        yield case(name, given, run)
+
+
 def composed_cases() -> Iterator[Case]:
     # That module starts from the objects of this one.
     from tests.vectors.composed import cases
@@ -985,6 +995,8 @@ FILES: dict[str, Callable[[], Iterator[Case]]] = {
     "esp1": esp1_cases,
     "clq1": clq1_cases,
     "qbf1": qbf1_cases,
+    "bef1": bef1_cases,
+    "justification": justification_cases,
     "composed": composed_cases,
 }
 

@@ -23,12 +23,13 @@ from poft.protocol.finality import (
     MAX_COMMITTEE,
     Finality,
     check_committee,
+    check_quorum,
     committee_hash,
     quorum,
 )
 from poft.protocol.hashing import U64_MAX, ZERO32
 from poft.protocol.merkle import MAX_PROOF, verify_consistency
-from poft.protocol.signatures import SIGNATURE_BYTES, verify_signer
+from poft.protocol.signatures import SIGNATURE_BYTES
 from poft.verification.api import Finalised, Limits, TrustState
 
 _ADDRESS, _NODE = 20, 32
@@ -283,17 +284,7 @@ def _half(source_domain: bytes, state: TrustState, encoded: bytes) -> CommitteeP
 
 
 def _check_signatures(source_domain: bytes, proof: CommitteeProof) -> None:
-    n = len(proof.members)
-    if proof.bitmap >> n or proof.bitmap.bit_count() != len(proof.signatures):
-        raise Refused(Code.BitmapMismatch, "bitmap")
-    if 3 * len(proof.signatures) <= 2 * n:
-        raise Refused(Code.QuorumNotReached, "signatures", f"{len(proof.signatures)} of {quorum(n)}")
-    if sum(map(len, proof.signatures)) != SIGNATURE_BYTES * len(proof.signatures):
-        raise Refused(Code.BadSignature, "signatures", "65 bytes each are due")
-    digest = proof.statement.digest(source_domain)
-    signers = [member for i, member in enumerate(proof.members) if proof.bitmap >> i & 1]
-    for signer, signature in zip(signers, proof.signatures, strict=True):
-        verify_signer(digest, signature, signer)
+    check_quorum(proof.statement.digest(source_domain), proof.members, proof.bitmap, proof.signatures)
 
 
 def _hand_over(state: TrustState, proof: CommitteeProof) -> tuple[int, bytes]:

@@ -4,11 +4,10 @@
 //! that a forgery is refused for the same reason everywhere.
 
 use crate::{
-    finality::{check_committee, committee_hash, Finality, MAX_COMMITTEE},
+    finality::{check_committee, check_quorum, chosen, committee_hash, Finality, MAX_COMMITTEE},
     log::{empty_root, verify_consistency, MAX_PROOF},
     packed::Packed,
     receive::ensure,
-    signature::{verify_signer, SIGNATURE_BYTES},
     verifier::{Finalised, FinalityVerifier, Limits, TrustState, Work},
     Code, H160, H256,
 };
@@ -281,21 +280,8 @@ fn check_half(source_domain: &H256, state: &TrustState, encoded: &[u8]) -> Resul
 }
 
 fn check_signatures(source_domain: &H256, proof: &CommitteeProof) -> Result<(), Code> {
-    let (n, k) = (proof.members.len(), usize::from(proof.signature_count));
-    let beyond = proof.bitmap.checked_shr(n as u32).unwrap_or(0);
-    ensure(beyond == 0 && proof.bitmap.count_ones() as usize == k, Code::BitmapMismatch)?;
-    ensure(3 * k > 2 * n, Code::QuorumNotReached)?;
-    ensure(proof.signatures.len() == k * SIGNATURE_BYTES, Code::BadSignature)?;
     let digest = proof.statement.digest(source_domain);
-    for (signer, signature) in chosen(&proof.members, proof.bitmap).zip(proof.signatures.chunks(SIGNATURE_BYTES)) {
-        verify_signer(&digest, signature, signer)?;
-    }
-    Ok(())
-}
-
-/// The members whose bits are set.
-fn chosen(members: &[H160], bitmap: u64) -> impl Iterator<Item = &H160> {
-    members.iter().enumerate().filter(move |(i, _)| bitmap.checked_shr(*i as u32).unwrap_or(0) & 1 == 1).map(|(_, m)| m)
+    check_quorum(&digest, &proof.members, proof.bitmap, proof.signature_count.into(), &proof.signatures)
 }
 
 /// (epoch, authority) after the proof.

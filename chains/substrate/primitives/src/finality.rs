@@ -3,7 +3,10 @@
 
 use crate::{
     abi::{separator, typed_digest, AbiWord, WORD},
-    abi_struct, keccak, Code, H160, H256,
+    abi_struct, keccak,
+    receive::ensure,
+    signature::{verify_signer, SIGNATURE_BYTES},
+    Code, H160, H256,
 };
 use alloc::vec::Vec;
 
@@ -68,4 +71,23 @@ pub fn committee_hash(epoch: u64, members: &[H160]) -> H256 {
         data.extend_from_slice(&member.to_word());
     }
     keccak(&data)
+}
+
+/// The members whose bits are set.
+pub fn chosen(members: &[H160], bitmap: u64) -> impl Iterator<Item = &H160> {
+    members.iter().enumerate().filter(move |(i, _)| bitmap.checked_shr(*i as u32).unwrap_or(0) & 1 == 1).map(|(_, m)| m)
+}
+
+/// Returns when more than two thirds of the members signed, each bit of the bitmap with its own signature; refuses with
+/// `BitmapMismatch`, `QuorumNotReached`, `BadSignature`, `HighS`, `NotSigner`. `signatures` are 65 bytes for each of `k`.
+pub fn check_quorum(digest: &H256, members: &[H160], bitmap: u64, k: usize, signatures: &[u8]) -> Result<(), Code> {
+    let n = members.len();
+    let beyond = bitmap.checked_shr(n as u32).unwrap_or(0);
+    ensure(beyond == 0 && bitmap.count_ones() as usize == k, Code::BitmapMismatch)?;
+    ensure(3 * k > 2 * n, Code::QuorumNotReached)?;
+    ensure(signatures.len() == k * SIGNATURE_BYTES, Code::BadSignature)?;
+    for (signer, signature) in chosen(members, bitmap).zip(signatures.chunks(SIGNATURE_BYTES)) {
+        verify_signer(digest, signature, signer)?;
+    }
+    Ok(())
 }

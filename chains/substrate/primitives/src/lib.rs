@@ -14,6 +14,7 @@
 //! | [`finality`], [`verifier`], [`committee`] | finality statements, the plug-in point, scheme CMT1 | `poft/verification/`, `CommitteeVerifier.sol` |
 //! | `harness` | a scheme behind a pipe, for the conformance kit (feature `std`) | `poft/conformance/frames.py` |
 //! | [`state_proof`], [`esp1`] | what an EVM chain's state holds, scheme ESP1 | `poft/verification/`, `StateProofVerifier.sol` |
+//! | [`bef1`] | the validators' own votes of a Substrate chain, scheme BEF1 | `poft/verification/`, `BeefyVerifier.sol` |
 //! | [`and1`] | several schemes that must agree | `poft/verification/schemes/and1.py`, `AgreementVerifier.sol` |
 //! | [`rlp`], [`header`], [`sealed`] | an EVM chain's headers, and what CLQ1 and QBF1 share | `poft/verification/` |
 //! | [`clq1`], [`qbf1`] | a consortium's own seals | `poft/verification/schemes/` |
@@ -30,6 +31,7 @@ extern crate alloc;
 pub mod abi;
 pub mod acknowledgement;
 pub mod and1;
+pub mod bef1;
 pub mod checkpoint;
 pub mod clq1;
 pub mod code;

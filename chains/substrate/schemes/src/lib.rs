@@ -7,6 +7,7 @@
 
 use poft_primitives::{
     and1::AgreementVerifier,
+    bef1::BeefyVerifier,
     clq1::CliqueVerifier,
     committee::CommitteeVerifier,
     esp1::StateProofVerifier,
@@ -16,7 +17,7 @@ use poft_primitives::{
 
 /// What AND1 may be composed of: every other scheme.
 const SINGLE: &[&dyn FinalityVerifier] =
-    &[&CommitteeVerifier, &StateProofVerifier(CommitteeVerifier), &CliqueVerifier, &QbftVerifier];
+    &[&CommitteeVerifier, &StateProofVerifier(CommitteeVerifier), &CliqueVerifier, &QbftVerifier, &BeefyVerifier];
 const AGREEMENT: AgreementVerifier = AgreementVerifier::over(SINGLE);
 
 /// The list.
@@ -24,6 +25,13 @@ pub struct RuntimeSchemes;
 
 impl Schemes for RuntimeSchemes {
     fn all() -> &'static [&'static dyn FinalityVerifier] {
-        &[&CommitteeVerifier, &StateProofVerifier(CommitteeVerifier), &CliqueVerifier, &QbftVerifier, &AGREEMENT]
+        &[
+            &CommitteeVerifier,
+            &StateProofVerifier(CommitteeVerifier),
+            &CliqueVerifier,
+            &QbftVerifier,
+            &BeefyVerifier,
+            &AGREEMENT,
+        ]
     }
 }

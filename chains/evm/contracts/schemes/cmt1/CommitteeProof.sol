@@ -77,7 +77,7 @@ library Committees {
         require(count <= MAX, Refused(Code.Oversize));
         require(flag <= 1 && genesis.length == GENESIS_HEAD + 20 * count, Refused(Code.Malformed));
         small = flag == 1;
-        (list,) = _committee(genesis, GENESIS_HEAD, count, epoch);
+        (list,) = listed(genesis, GENESIS_HEAD, count, epoch);
     }
 
     /// Sizes are checked here, so that nothing that reads `encoded` afterwards leaves it.
@@ -127,7 +127,7 @@ library Committees {
         pure
         returns (address[] memory list, bytes32 committee)
     {
-        return _committee(encoded, HEAD, proof.memberCount, epoch);
+        return listed(encoded, HEAD, proof.memberCount, epoch);
     }
 
     /// Next members and the hash that a committee of this epoch has.
@@ -136,7 +136,7 @@ library Committees {
         pure
         returns (address[] memory list, bytes32 committee)
     {
-        return _committee(encoded, proof.nextMembersAt, proof.nextCount, epoch);
+        return listed(encoded, proof.nextMembersAt, proof.nextCount, epoch);
     }
 
     function signatures(CommitteeProof memory proof, bytes calldata encoded) internal pure returns (bytes calldata) {
@@ -191,6 +191,29 @@ library Committees {
         return Signatures.typedDigest(separator, structHash(statement));
     }
 
+    /// Returns when more than two thirds of the members signed `digest`, each bit of the bitmap with its own signature.
+    function requireQuorum(
+        bytes32 digest_,
+        address[] memory list,
+        uint256 bitmap,
+        uint256 count,
+        bytes calldata signatures_
+    ) internal view {
+        require(bitmap >> list.length == 0, Refused(Code.BitmapMismatch));
+        require(bitCount(bitmap) == count, Refused(Code.BitmapMismatch));
+        require(3 * count > 2 * list.length, Refused(Code.QuorumNotReached));
+        require(signatures_.length == count * Signatures.BYTES, Refused(Code.BadSignature));
+        uint256 cursor = 0;
+        // No overflow: at most 64 members, and 65 bytes for each.
+        unchecked {
+            for (uint256 i = 0; i < list.length; ++i) {
+                if ((bitmap >> i) & 1 == 0) continue;
+                Signatures.requireSignerAt(digest_, signatures_, cursor, list[i]);
+                cursor += Signatures.BYTES;
+            }
+        }
+    }
+
     /// The members whose bit is set.
     function select(address[] memory list, uint256 bitmap) internal pure returns (address[] memory chosen) {
         chosen = new address[](bitCount(bitmap));
@@ -211,8 +234,8 @@ library Committees {
 
     /// `count` packed addresses, and `keccak256(abi.encode(epoch, list))`: the list is laid out behind the two words
     /// that precede it in that encoding.
-    function _committee(bytes calldata encoded, uint256 start, uint256 count, uint64 epoch)
-        private
+    function listed(bytes calldata encoded, uint256 start, uint256 count, uint64 epoch)
+        internal
         pure
         returns (address[] memory list, bytes32 committee)
     {

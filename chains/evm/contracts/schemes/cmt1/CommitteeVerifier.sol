@@ -3,7 +3,6 @@ pragma solidity 0.8.37;
 
 import {IFinalityVerifier, TrustState, Finalised, Limits} from "../../interfaces/IFinalityVerifier.sol";
 import {MerkleLog} from "../../libraries/MerkleLog.sol";
-import {Signatures} from "../../libraries/Signatures.sol";
 import {Code, Refused} from "../../types/Code.sol";
 import {CommitteeProof, Committees, FinalityStatement} from "./CommitteeProof.sol";
 
@@ -105,30 +104,14 @@ contract CommitteeVerifier is IFinalityVerifier {
         _requireQuorum(sourceDomain, proof, members, encoded);
     }
 
-    /// Returns when more than two thirds of the members signed, each bit of the bitmap with its own signature.
     function _requireQuorum(
         bytes32 sourceDomain,
         CommitteeProof memory proof,
         address[] memory members,
         bytes calldata encoded
     ) private view {
-        uint256 bitmap = proof.bitmap;
-        uint256 count = proof.signatureCount;
-        require(bitmap >> members.length == 0, Refused(Code.BitmapMismatch));
-        require(Committees.bitCount(bitmap) == count, Refused(Code.BitmapMismatch));
-        require(3 * count > 2 * members.length, Refused(Code.QuorumNotReached));
         bytes32 digest = Committees.digest(proof.statement, sourceDomain);
-        bytes calldata signatures = proof.signatures(encoded);
-        require(signatures.length == count * Signatures.BYTES, Refused(Code.BadSignature));
-        uint256 cursor = 0;
-        // No overflow: at most 64 members, and 65 bytes for each.
-        unchecked {
-            for (uint256 i = 0; i < members.length; ++i) {
-                if ((bitmap >> i) & 1 == 0) continue;
-                Signatures.requireSignerAt(digest, signatures, cursor, members[i]);
-                cursor += Signatures.BYTES;
-            }
-        }
+        Committees.requireQuorum(digest, members, proof.bitmap, proof.signatureCount, proof.signatures(encoded));
     }
 
     /// (epoch, authority) after the proof.
