@@ -442,6 +442,34 @@ class StateSource(Protocol):
         ...
 
 
+@runtime_checkable
+class CommitmentSource(Protocol):
+    """A chain whose validators sign what its outbox is (scheme BEF1): a Substrate chain with BEEFY.
+
+    Everything is as the connected nodes say: whoever carries it verifies it, or has it refused.
+    """
+
+    def committed_height(self) -> int:
+        """The newest block for which the connected node has a commitment; 0 before the first."""
+        ...
+
+    def justifications(self, height: int) -> list[bytes]:
+        """The commitment of a block with its signatures (SCALE), from each endpoint that has one."""
+        ...
+
+    def next_committee(self, height: int) -> bytes:
+        """Who signs after the set that signs this block: what its header says."""
+        ...
+
+    def validators(self, height: int) -> tuple[bytes, ...]:
+        """Addresses of the set that signs this block.
+
+        Raises:
+            Refused: DevelopmentChain, the chain has no such set; EvidenceDisagrees, the node does not know it any more.
+        """
+        ...
+
+
 class Devnet(Protocol):
     """Starts and stops development chains of one kind; entry-point group `poft.devnets`."""
 

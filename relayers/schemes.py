@@ -8,8 +8,10 @@ from poft.protocol.errors import Code, Refused
 
 from .carriers import Carrier, Supplies
 from .certified import committee_carrier, state_proof_carrier
+from .commitments import CommitmentCarrier
 
 CARRIERS: Mapping[bytes, Callable[[Supplies], Carrier]] = {
+    b"BEF1": CommitmentCarrier,
     b"CMT1": committee_carrier,
     b"ESP1": state_proof_carrier,
 }

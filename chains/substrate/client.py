@@ -29,7 +29,7 @@ from poft.protocol.statements import Membership, Signed, Update, Verdict, Vote
 from poft.verification.api import Finalised
 from poft.verification.receive import PacketProof
 
-from . import records
+from . import beefy, records
 from .accounting import ledger_bytes
 from .evidence import agreed_evidence
 from .genesis import keypair
@@ -140,6 +140,24 @@ class SubstrateChain:
         """See `poft.chain.Chain.outbox_entries`."""
         at = self._rpc.text("chain_getBlockHash")
         return self._entries(start, min(stop, self._outbox_size(at)), at)
+
+    # Commitments of the validators (`poft.chain.CommitmentSource`)
+
+    def committed_height(self) -> int:
+        """See `poft.chain.CommitmentSource.committed_height`."""
+        return beefy.committed_height(self._rpc)
+
+    def justifications(self, height: int) -> list[bytes]:
+        """See `poft.chain.CommitmentSource.justifications`."""
+        return beefy.justifications([endpoint.rpc for endpoint in self._endpoints], height)
+
+    def next_committee(self, height: int) -> bytes:
+        """See `poft.chain.CommitmentSource.next_committee`."""
+        return beefy.next_committee(self._rpc, height)
+
+    def validators(self, height: int) -> tuple[bytes, ...]:
+        """See `poft.chain.CommitmentSource.validators`."""
+        return beefy.validators(self._rpc, height)
 
     # Light clients and inbox
 

@@ -20,16 +20,16 @@ contract Bef1GasTest is Link, Validators {
         sourceExports();
     }
 
-    function test_update_staysBelow80000_threeOfFourNineNodes() public {
-        _updateOf(4, 3, 80_000);
+    function test_update_staysBelow82000_threeOfFourNineNodes() public {
+        _updateOf(4, 3, 82_000);
     }
 
     function test_update_staysBelow95000_fiveOfSeven() public {
         _updateOf(7, 5, 95_000);
     }
 
-    function test_update_staysBelow140000_fifteenOfTwentyOne() public {
-        _updateOf(21, 15, 140_000);
+    function test_update_staysBelow148000_fifteenOfTwentyOne() public {
+        _updateOf(21, 15, 148_000);
     }
 
     function test_update_staysBelow181000_twentyOneOfThirtyOne() public {
@@ -53,8 +53,8 @@ contract Bef1GasTest is Link, Validators {
         );
     }
 
-    /// The next set takes over: one storage slot more, and its members are looked at.
-    function test_handOver_staysBelow90000_threeOfFourNineNodes() public {
+    /// The next set takes over: a fresh storage slot for the new authority, and its members are looked at.
+    function test_handOver_staysBelow106000_threeOfFourNineNodes() public {
         (bytes32 source, uint256[] memory keys) = _client(4);
         uint256 known = leaves.length - 1;
         sourceSendsElsewhere(200 - leaves.length);
@@ -63,7 +63,7 @@ contract Bef1GasTest is Link, Validators {
         bytes32[2] memory trusted = [committeeOf(1, keys), committeeOf(2, following)];
         bytes32[] memory nodes = LogTwin.consistency(leaves, known);
         bytes memory proof = packBeefyProof(said, trusted[0], trusted[1], following, 3, nodes);
-        _record("hand_over_3_of_4_consistency_9_nodes", 90_000, source, proof);
+        _record("hand_over_3_of_4_consistency_9_nodes", 106_000, source, proof);
     }
 
     function _updateOf(uint256 members, uint256 signers, uint256 goal) private {

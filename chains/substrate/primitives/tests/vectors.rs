@@ -4,6 +4,7 @@ use poft_primitives::{
     abi::AbiStruct,
     acknowledgement::{Acknowledgement, Fate},
     and1::{AgreementGenesis, AgreementProof, AgreementVerifier},
+    bef1::{BeefyProof, BeefyVerifier},
     checkpoint::{Checkpoint, CheckpointPayload},
     code::Code,
     committee::{CommitteeGenesis, CommitteeProof, CommitteeVerifier},
@@ -504,6 +505,41 @@ fn outboxes_in_the_state() {
                 let known = state(&input["state"]);
                 let (next, finalised) = verifier.verify(&get(input, "domain"), &known, &bytes("proof"), &limits)?;
                 Ok(json!({ "newState": state_json(&next), "stateRoot": hexed(finalised.state_root.as_bytes()) }))
+            }
+        }
+    });
+}
+
+#[test]
+fn commitments_of_validators() {
+    each("bef1.json", |name, input| {
+        let bytes = |field: &str| get::<Data>(input, field).0;
+        match name.split('_').next() {
+            Some("initialise") => Ok(json!({ "newState": state_json(&BeefyVerifier.initialise(&bytes("genesis"))?) })),
+            Some("epoch") => Ok(json!({ "epoch": BeefyVerifier.epoch_of(&bytes("proof"))?.to_string() })),
+            Some("misbehaviour") => {
+                let (first, second) = (bytes("first"), bytes("second"));
+                let signers = BeefyVerifier.check_misbehaviour(
+                    &get(input, "domain"),
+                    &state(&input["state"]),
+                    &first,
+                    &second,
+                )?;
+                Ok(json!({ "signers": signers.iter().map(|who| hexed(who.as_bytes())).collect::<Vec<_>>() }))
+            }
+            _ => {
+                let limits = Limits { now: get(input, "now"), max_drift: get(input, "maxDrift") };
+                let known = state(&input["state"]);
+                let proof = bytes("proof");
+                let (next, finalised) = BeefyVerifier.verify(&get(input, "domain"), &known, &proof, &limits)?;
+                let asked = BeefyProof::decode(&proof)?.signature_count as u64;
+                assert_eq!(BeefyVerifier.work(&proof).signatures, asked, "{name}");
+                assert_eq!((finalised.outbox_size, finalised.outbox_root), (next.outbox_size, next.outbox_root));
+                Ok(json!({
+                    "newState": state_json(&next),
+                    "blockHash": hexed(finalised.block_hash.as_bytes()),
+                    "stateRoot": hexed(finalised.state_root.as_bytes()),
+                }))
             }
         }
     });
