@@ -58,6 +58,10 @@ class Supplies:
     log: Log
     watch_seconds: float
     """The least time between two searches for evidence."""
+    schemes: tuple[tuple[bytes, bool], ...] = ()
+    """(name, whether in shadow) of the schemes in the list of an AND1 client, in its order."""
+    validators: tuple[Committee, ...] = ()
+    """Validator sets of the source that no node knows any more (BEF1)."""
 
 
 class Carrier(Protocol):
@@ -83,6 +87,10 @@ class Carrier(Protocol):
         """Looks for a contradiction around what the client accepted: something does not fit it."""
         ...
 
+
+class PartCarrier(Carrier, Protocol):
+    """A carrier whose scheme can stand in a list (AND1), where several have to speak of one block."""
+
     def offers(self, client: ClientStatus) -> Iterator[Advance]:
         """Steps that could follow what the client accepted, newest first; each costs a question when it is taken."""
         ...
@@ -94,7 +102,7 @@ class Carrier(Protocol):
     def authorities(self, state: TrustState) -> Iterator[tuple[int, bytes]]:
         """(epoch, authority) that clients of this scheme have after they accepted `state.height`, best guess first.
 
-        For a scheme in a list (AND1), whose client shows but one hash of all: the epoch is at most `state.epoch`, and
-        equal to it as long as nothing was accepted.
+        A client of a list shows but one hash of all: the epoch is at most `state.epoch`, and equal to it as long as
+        nothing was accepted.
         """
         ...

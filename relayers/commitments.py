@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from poft.chain import Chain, ClientStatus, CommitmentSource
-from poft.protocol.errors import Code, Refused
+from poft.protocol.errors import Code, Refused, Unreachable
 from poft.protocol.finality import committee_hash, quorum
 from poft.verification.api import FinalityVerifier, TrustState
 from poft.verification.beefy import Commitment, Justification
@@ -102,7 +102,7 @@ class CommitmentCarrier:
         """Of the set that signed the block which was accepted last; of a new client, that of its epoch."""
         newest = self._newest()
         if newest is None:
-            return
+            raise Unreachable(f"{self._supplies.source.spec.name}: no commitment of its validators yet")
         at = newest.commitment.height, newest.commitment.epoch
         found = self._sessions.holding(state.height, *at) if state.height else self._sessions.find(state.epoch, *at)
         if found is not None:
@@ -211,7 +211,7 @@ class CommitmentCarrier:
         """The set before has named it; the first one stands in the state, or in the configuration."""
         if session.first > FIRST_BLOCK:
             return self._next_committee(session.first - 1)
-        for committee in self._supplies.committees:
+        for committee in self._supplies.validators:
             if committee.epoch == session.epoch:
                 return committee_hash(session.epoch, committee.addresses())
         return committee_hash(session.epoch, sorted(self._source().validators(session.last)))

@@ -152,12 +152,20 @@ class SourceSettings(Settings):
     chain: str
     attestors: Annotated[tuple[HttpUrl, ...], Field(max_length=64)] = ()
     committees: tuple[Committee, ...] = ()
+    validators: tuple[Committee, ...] = ()
+    """A Substrate chain's first validator set (epoch 1), for clients that still trust it when no node has its state."""
+    schemes: Annotated[tuple[Annotated[str, Field(pattern=r"^[A-Z0-9]{4}( shadow)?$")], ...], Field(max_length=8)] = ()
+    """The list of AND1 clients of this source: its schemes in order, "ESP1 shadow" for one in shadow."""
 
     @model_validator(mode="after")
     def _both(self) -> SourceSettings:
         if bool(self.attestors) != bool(self.committees):
             raise ValueError(f"source {self.chain}: attestors and committees come together or not at all")
         return self
+
+    def listed(self) -> tuple[tuple[bytes, bool], ...]:
+        """(name, whether in shadow) of the schemes in the list."""
+        return tuple((scheme[:4].encode(), scheme.endswith(" shadow")) for scheme in self.schemes)
 
 
 class LinkSettings(Settings):

@@ -103,6 +103,10 @@ class Route:
     """Held while a transaction of this destination's payer is under way: one account has one row of nonces."""
     watch_seconds: float = 30.0
     """How often an idle link asks for a hand-over, and a link in doubt for evidence."""
+    schemes: tuple[tuple[bytes, bool], ...] = ()
+    """(name, whether in shadow) of the list that AND1 clients of this source believe."""
+    validators: tuple[Committee, ...] = ()
+    """Validator sets that no node knows any more (BEF1)."""
 
 
 class Link:
@@ -120,7 +124,15 @@ class Link:
         self._route, self._queue = route, queue
         self._metrics, self._log = metrics, log
         self._supplies = Supplies(
-            route.name, route.source, attestors, route.committees, queue, log, route.watch_seconds
+            route.name,
+            route.source,
+            attestors,
+            route.committees,
+            queue,
+            log,
+            route.watch_seconds,
+            route.schemes,
+            route.validators,
         )
         self._carriers: dict[bytes, Carrier] = {}
         self._outbox = SourceLog(queue, route.source.spec.domain)

@@ -27,6 +27,7 @@ CREATE TABLE IF NOT EXISTS packets (
     PRIMARY KEY (source, leaf)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS by_link ON packets (source, destination, nonce);
 CREATE TABLE IF NOT EXISTS committees (authority BLOB PRIMARY KEY, members BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS lists (authority BLOB PRIMARY KEY, body BLOB NOT NULL);
 """
 
 
@@ -139,6 +140,15 @@ class Queue:
         """Every committee that was learnt, the newest first."""
         rows = self._all("SELECT members FROM committees ORDER BY rowid DESC", ())
         return [tuple(row[0][at : at + 20] for at in range(0, len(row[0]), 20)) for row in rows]
+
+    def learn_list(self, authority: bytes, body: bytes) -> None:
+        """Remembers the list of schemes behind a hash (AND1)."""
+        self._do("INSERT OR REPLACE INTO lists VALUES (?, ?)", (authority, body))
+
+    def trusted_list(self, authority: bytes) -> bytes | None:
+        """The list behind a hash, when it was learnt."""
+        rows = self._all("SELECT body FROM lists WHERE authority = ?", (authority,))
+        return rows[0][0] if rows else None
 
     def _all(self, query: str, values: Sequence[bytes | int | str]) -> list[tuple]:  # type: ignore[type-arg]
         try:

@@ -248,4 +248,6 @@ def _route(
         link.max_batch,
         paying,
         settings.watch_seconds,
+        source.listed(),
+        source.validators,
     )

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from poft.protocol.errors import Code, Refused
+from poft.verification.schemes.and1 import SCHEME as AGREEMENT
 
-from .carriers import Carrier, Supplies
+from .carriers import Carrier, PartCarrier, Supplies
 from .certified import committee_carrier, state_proof_carrier
 from .commitments import CommitmentCarrier
+from .composed import AgreementCarrier
 
-CARRIERS: Mapping[bytes, Callable[[Supplies], Carrier]] = {
+PARTS: Mapping[bytes, Callable[[Supplies], PartCarrier]] = {
     b"BEF1": CommitmentCarrier,
     b"CMT1": committee_carrier,
     b"ESP1": state_proof_carrier,
 }
+"""Every scheme but the one that is a list of others."""
 
 
 def carrier(scheme: bytes, supplies: Supplies) -> Carrier:
@@ -23,6 +26,11 @@ def carrier(scheme: bytes, supplies: Supplies) -> Carrier:
     Raises:
         Refused: UnknownScheme, no relayer can: the scheme is not known, or the source cannot give what it takes.
     """
-    if scheme not in CARRIERS:
+    return AgreementCarrier(supplies, part) if scheme == AGREEMENT else part(scheme, supplies)
+
+
+def part(scheme: bytes, supplies: Supplies) -> PartCarrier:
+    """The same for a scheme on its own, or in a list."""
+    if scheme not in PARTS:
         raise Refused(Code.UnknownScheme, "client", f"{scheme!r} cannot be carried from {supplies.source.spec.name}")
-    return CARRIERS[scheme](supplies)
+    return PARTS[scheme](supplies)

@@ -18,6 +18,8 @@ from poft.protocol.packet import Packet
 from poft.protocol.signatures import key_address
 from poft.verification.api import Finalised, FinalityVerifier, Limits
 from poft.verification.receive import Expectation, PacketProof, check_packet
+from poft.verification.schemes.and1 import AgreementVerifier
+from poft.verification.schemes.bef1 import BeefyVerifier
 from poft.verification.schemes.cmt1 import CommitteeGenesis, CommitteeVerifier
 from poft.verification.schemes.esp1 import StateProofVerifier
 from relayers.wire import Attestation
@@ -29,7 +31,12 @@ SOURCE_INBOX, INBOX = keccak(b"source's inbox"), keccak(b"destination's inbox")
 KEYS = sorted((keccak(f"attestor {i}".encode()) for i in range(4)), key=key_address)
 MEMBERS = tuple(key_address(key) for key in KEYS)
 OTHER_KEYS = sorted((keccak(f"next attestor {i}".encode()) for i in range(4)), key=key_address)
-SCHEMES: dict[bytes, FinalityVerifier] = {b"CMT1": CommitteeVerifier(), b"ESP1": StateProofVerifier()}
+SCHEMES: dict[bytes, FinalityVerifier] = {
+    b"AND1": AgreementVerifier(),
+    b"BEF1": BeefyVerifier(),
+    b"CMT1": CommitteeVerifier(),
+    b"ESP1": StateProofVerifier(),
+}
 OTHER_MEMBERS = tuple(key_address(key) for key in OTHER_KEYS)
 
 

@@ -88,6 +88,8 @@ class World:
     """What links log."""
     idle_seconds: float = 0.0
     """How far this machine's clock is beyond the source's newest block."""
+    schemes: tuple[tuple[bytes, bool], ...] = ()
+    """The list that the relayer is told of."""
 
     def link(self, name: str = "queue", max_batch: int = 8, seconds: float = 1.0, watch: float = 3600.0) -> Link:
         queue = Queue(self.folder / name)
@@ -111,6 +113,7 @@ class World:
             max_batch,
             Lock(),
             watch,
+            self.schemes,
         )
         return Link(route, queue, attestors, Metrics().link("link"), Log("test", stream=self.said), now)
 

@@ -80,7 +80,7 @@ def validators(rpc: Rpc, height: int) -> tuple[bytes, ...]:
     try:
         answer = octets(rpc.ask("state_call", "BeefyApi_validator_set", "0x", name))
     except NodeError as error:
-        detail = f"{rpc.url}: {error}. An archive node has it; so has a committee in the configuration"
+        detail = f"{rpc.url}: {error}. An archive node has it, or name the set in the configuration"
         raise Refused(Code.EvidenceDisagrees, f"validators of block {height}", detail) from error
     if answer[:1] != b"\1":
         raise Refused(Code.DevelopmentChain, "validator set", f"{rpc.url}: block {height} has no BEEFY validators")

@@ -57,7 +57,20 @@ def test_vectors_on_disk_are_those_of_the_generator() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["log", "model", "checkpoint", "packet", "finality", "federation", "inbox", "composed", "acknowledgement"]
+    "name",
+    [
+        "log",
+        "model",
+        "checkpoint",
+        "packet",
+        "finality",
+        "federation",
+        "inbox",
+        "bef1",
+        "justification",
+        "composed",
+        "acknowledgement",
+    ],
 )
 def test_vectors_hold_good_and_bad_cases(name: str) -> None:
     found = cases(name)
