@@ -1,11 +1,11 @@
 """What a block of a Substrate chain says about the outbox, checked against itself (docs/protocol.md section 7).
 
-The header hashes (blake2b-256 of its SCALE encoding) to the block hash; exactly one of its digest items is
-`Other("POFT" ‖ u64 size LE ‖ root)`, 44 bytes; a read proof leads from its state root to the bridge's outbox, which has
-that size and root, and to the time. An embedded development node has no trie, and its headers lack the runtime's
-digest items: from such a node the item is taken from the storage value `System.Digest`, and only when the chain's
-specification says that it is a development chain. Of any other chain the block must be final by its validators' votes
-(`chains.substrate.finality`).
+The header hashes (blake2b-256 of its SCALE encoding) to the block hash; exactly one of its digest items commits to the
+outbox, and a read proof leads from its state root to the bridge's outbox, which has that size and root, and to the
+time. Where the runtime has BEEFY, the item beside it names the chain's own domain and the same time. An embedded
+development node has no trie, and its headers lack the runtime's digest items: from such a node they are taken from the
+storage value `System.Digest`, and only when the chain's specification says that it is a development chain. Of any other
+chain the block must be final by its validators' votes (`chains.substrate.finality`).
 """
 
 from __future__ import annotations
@@ -18,31 +18,14 @@ from poft.protocol.merkle import Frontier
 from poft.verification.api import Finalised
 
 from .finality import require_justified
-from .headers import digest_of, header_hash
-from .proof import digest_items, proven_or_absent
+from .headers import digest_of, handover_item, header_hash, outbox_item
+from .proof import proven_or_absent
 from .rpc import NodeError
 from .runtime import Runtime, items, number, octets, record
 from .sending import height_of
 
 GENESIS = "genesis"
 """Entry of a specification's `deployment`: the hash of the chain's genesis block, 0x."""
-TAG = b"POFT"
-ITEM_BYTES = 44
-"""Four of the tag, eight of the size, thirty-two of the root."""
-
-
-def outbox_item(digest: bytes) -> tuple[int, bytes] | None:
-    """(size, root) that a digest commits to, or nothing when it has no item of ours.
-
-    Raises:
-        Refused: EvidenceDisagrees, more than one item with our tag, or one of another length.
-    """
-    ours = [data for variant, data in digest_items(digest) if variant == 0 and data.startswith(TAG)]
-    if not ours:
-        return None
-    if len(ours) > 1 or len(ours[0]) != ITEM_BYTES:
-        raise Refused(Code.EvidenceDisagrees, "digest", f"{len(ours)} items, the first of {len(ours[0])} bytes")
-    return int.from_bytes(ours[0][4:12], "little"), ours[0][12:]
 
 
 def finality_evidence(runtime: Runtime, height: int, spec: ChainSpec) -> Finalised:
@@ -62,14 +45,17 @@ def finality_evidence(runtime: Runtime, height: int, spec: ChainSpec) -> Finalis
     if header_hash(header) != octets(block) or height_of(header) != height:
         raise Refused(Code.EvidenceDisagrees, "header", f"{rpc.url}: block {height} does not hash to its hash")
     state_root = octets(header["stateRoot"])
-    committed = outbox_item(digest_of(header))
-    if committed is None:
+    digest = digest_of(header)
+    if outbox_item(digest) is None:
         if not development:
             raise Refused(Code.DevelopmentChain, "digest", f"{rpc.url}: headers do not commit to the outbox")
-        committed = outbox_item(octets(rpc.ask("state_getStorage", runtime.storage_key("System", "Digest"), block)))
+        digest = octets(rpc.ask("state_getStorage", runtime.storage_key("System", "Digest"), block))
     outbox, time = _state(runtime, block, state_root, development)
-    if committed != outbox:
+    if outbox_item(digest) != outbox:
         raise Refused(Code.EvidenceDisagrees, "outbox", f"{rpc.url}: digest and storage differ at {height}")
+    handover = handover_item(digest)
+    if handover is not None and (handover.domain, handover.timestamp) != (spec.domain, time // 1000):
+        raise Refused(Code.EvidenceDisagrees, "handover", f"{rpc.url}: another domain or time at {height}")
     if not development:
         require_justified(runtime, _genesis(spec), height, octets(block), final)
     return Finalised(height, octets(block), state_root, *outbox, time // 1000)

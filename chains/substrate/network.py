@@ -25,7 +25,7 @@ from .runtime import number, octets
 from .sending import height_of
 from .validator_keys import ValidatorKeys, development_keys
 
-MAX_VALIDATORS = 32
+MAX_VALIDATORS = 64
 """`MaxAuthorities` of the runtime."""
 
 _SPEC, _DATA, _KEYSTORE, _NODE_KEY = "node-spec.json", "data", "keystore", "node.key"
@@ -39,7 +39,7 @@ def create_network(folder: Path, name: str, validators: int, accounts: Sequence[
     network.require_room(folder, validators, MAX_VALIDATORS)
     node_program()
     keys = [development_keys(name, position) for position in range(validators)]
-    spec = NodeSpec(Beginning(name, tuple(accounts)), tuple((one.aura, one.grandpa) for one in keys))
+    spec = NodeSpec(Beginning(name, tuple(accounts)), tuple(one.public for one in keys))
     write_node_spec(spec, folder / _SPEC)
     members = tuple(_member(folder, position, one) for position, one in enumerate(keys))
     state = State(KIND, name, spec.domain.hex(), members, {})

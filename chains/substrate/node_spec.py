@@ -23,11 +23,14 @@ from poft.whole_file import write_whole
 from .chopsticks import node_binary, node_modules
 from .genesis import GENESIS_HASH, GOVERNOR, Beginning, keypair, request, runtime_code
 from .rpc import Json
+from .validator_keys import SessionKeys
 
 _SCRIPT = Path(__file__).parent / "spec.mjs"
 _BUILD_SECONDS = 120.0
 _GENESIS_TAG = b"poft/genesis/v1"
 _SS58 = 42
+SESSION_LENGTH = 60
+"""The runtime's own default: a minute of blocks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +38,9 @@ class NodeSpec:
     """What a specification is made of. Without validators it is the runtime's development chain, with Alice alone."""
 
     beginning: Beginning
-    validators: tuple[tuple[bytes, bytes], ...] = ()
-    """(sr25519 key for blocks, ed25519 key for votes) each."""
+    validators: tuple[SessionKeys, ...] = ()
+    session_length: int = SESSION_LENGTH
+    """Blocks: a change of validators is announced at the end of a session, and done at the end of the next."""
     governor: str = GOVERNOR
     """Secret of who governs it."""
 
@@ -50,7 +54,7 @@ class NodeSpec:
         """What stands for the genesis hash in the domain: the embedded node's constant, or the digest."""
         if not self.validators:
             return GENESIS_HASH
-        keys = b"".join(aura + grandpa for aura, grandpa in self.validators)
+        keys = b"".join(keys.encoded for keys in self.validators)
         return blake2b(_GENESIS_TAG + _digest(runtime_code(self.beginning.runtime)) + keys, digest_size=32).digest()
 
     @property
@@ -93,11 +97,14 @@ def _request(spec: NodeSpec, wasm: Path) -> dict[str, Json]:
     bridge["genesisHash"] = "0x" + spec.genesis_hash.hex()
     configuration["sudo"] = {"key": keypair(spec.governor).ss58_address}
     if spec.validators:
-        aura: list[Json] = [_ss58(key) for key, _ in spec.validators]
-        grandpa: list[Json] = [[_ss58(key), 1] for _, key in spec.validators]
-        configuration["aura"] = {"authorities": aura}
-        configuration["grandpa"] = {"authorities": grandpa}
+        founders: list[Json] = [[_ss58(one.account), _ss58(one.account), _session(one)] for one in spec.validators]
+        configuration["session"] = {"keys": founders}
+    configuration["validators"] = {"sessionLength": spec.session_length}
     return {**asked, "id": spec.id, "chainType": "Local" if spec.validators else "Development"}
+
+
+def _session(keys: SessionKeys) -> dict[str, Json]:
+    return {"aura": _ss58(keys.aura), "grandpa": _ss58(keys.grandpa), "beefy": _ss58(keys.beefy)}
 
 
 def _ss58(key: bytes) -> str:

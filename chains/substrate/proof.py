@@ -8,6 +8,7 @@ more is named by its hash. In V1 a leaf or branch may name its value by hash; th
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 
 from poft.protocol.errors import Code, Refused
@@ -114,21 +115,31 @@ def _refused(detail: str) -> Refused:
     return Refused(Code.EvidenceDisagrees, "read proof", detail)
 
 
-def digest_items(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """(variant, content) of the items of a SCALE-encoded digest; content without the engine's four bytes.
+@dataclass(frozen=True, slots=True)
+class DigestItem:
+    """An item of a header's digest: its variant, the four bytes of its engine (where it has one), its content."""
 
-    Variants: 0 other, 4 consensus, 5 seal, 6 pre-runtime, 8 runtime updated.
-    """
+    variant: int
+    engine: bytes
+    content: bytes
+
+
+OTHER, CONSENSUS = 0, 4
+"""Variants: what the runtime says to anybody, and what it says to an engine. 5 is a seal, 6 pre-runtime, 8 says that
+the runtime was updated."""
+
+
+def digest_items(data: bytes) -> Iterator[DigestItem]:
+    """The items of a SCALE-encoded digest."""
     yield from next_digest(Reader(data, "digest"))
 
 
-def next_digest(reader: Reader) -> Iterator[tuple[int, bytes]]:
+def next_digest(reader: Reader) -> Iterator[DigestItem]:
     """The items of the digest that begins where the reader stands."""
     for _ in range(reader.compact()):
         variant = reader.take(1)[0]
-        if variant in (4, 5, 6):
-            reader.take(4)
-        yield variant, reader.octets() if variant != 8 else b""
+        engine = reader.take(4) if variant in (4, 5, 6) else b""
+        yield DigestItem(variant, engine, reader.octets() if variant != 8 else b"")
 
 
 def compact(value: int) -> bytes:

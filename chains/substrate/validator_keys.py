@@ -13,14 +13,45 @@ from hashlib import blake2b
 from pathlib import Path
 
 import base58
-from coincurve import PrivateKey
+from coincurve import PrivateKey, PublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from substrateinterface import Keypair  # type: ignore[import-untyped]
 
+from poft.protocol.hashing import keccak
 from poft.whole_file import write_private
 
 _PEER_PREFIX = bytes.fromhex("002408011220")
 """Multihash `identity`, 36 bytes, of libp2p's PublicKey message: type Ed25519, 32 bytes."""
+
+_POSSESSION = b"POP_"
+"""Context of sp-core's proofs of possession."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionKeys:
+    """The public keys that a validator works with, as the runtime has them (`SessionKeys`), in its order."""
+
+    aura: bytes
+    """sr25519, 32 bytes: makes blocks."""
+    grandpa: bytes
+    """ed25519, 32 bytes: votes on finality."""
+    beefy: bytes
+    """secp256k1, compressed, 33 bytes: signs what other chains verify."""
+
+    @property
+    def account(self) -> bytes:
+        """The account that a founding validator answers with: the one of the key that makes blocks."""
+        return self.aura
+
+    @property
+    def encoded(self) -> bytes:
+        """As `Session.set_keys` takes them."""
+        return self.aura + self.grandpa + self.beefy
+
+    @property
+    def address(self) -> bytes:
+        """By which other chains know the BEEFY key: the last 20 bytes of the keccak of its point."""
+        return beefy_address(self.beefy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +61,28 @@ class ValidatorKeys:
     secret: bytes = field(repr=False)
 
     @property
-    def aura(self) -> bytes:
-        """sr25519: makes blocks."""
-        return bytes(Keypair.create_from_seed(_seed("aura", self.secret)).public_key)
+    def public(self) -> SessionKeys:
+        """What everybody may know."""
+        return SessionKeys(
+            aura=bytes(self.payer.public_key),
+            grandpa=_ed25519(_seed("gran", self.secret)),
+            beefy=PrivateKey(_seed("beef", self.secret)).public_key.format(compressed=True),
+        )
 
     @property
-    def grandpa(self) -> bytes:
-        """ed25519: votes on finality."""
-        return _ed25519(_seed("gran", self.secret))
+    def payer(self) -> Keypair:
+        """Signs extrinsics of the validator's account."""
+        return Keypair.create_from_seed(_seed("aura", self.secret))
 
     @property
-    def beefy(self) -> bytes:
-        """secp256k1, compressed: signs what other chains verify."""
-        return PrivateKey(_seed("beef", self.secret)).public_key.format(compressed=True)
+    def ownership(self) -> bytes:
+        """What `Session.set_keys` wants as a proof that the account has the three keys: "POP_" ‖ account, signed by
+        each. sr25519 and ed25519 sign the bytes, secp256k1 their blake2b-256, with a recovery number of 0 or 1.
+        """
+        statement = _POSSESSION + self.public.account
+        voting = Ed25519PrivateKey.from_private_bytes(_seed("gran", self.secret)).sign(statement)
+        signing = PrivateKey(_seed("beef", self.secret)).sign_recoverable(_blake2(statement), hasher=None)
+        return bytes(self.payer.sign(statement)) + voting + signing
 
     @property
     def peer(self) -> str:
@@ -52,10 +92,16 @@ class ValidatorKeys:
     def write(self, keystore: Path, node_key: Path) -> None:
         """Writes keystore and node key, readable by their owner alone."""
         keystore.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for kind, public in (("aura", self.aura), ("gran", self.grandpa), ("beef", self.beefy)):
+        keys = self.public
+        for kind, public in (("aura", keys.aura), ("gran", keys.grandpa), ("beef", keys.beefy)):
             seed = json.dumps("0x" + _seed(kind, self.secret).hex())
             write_private(keystore / (kind.encode().hex() + public.hex()), seed)
         write_private(node_key, _seed("node", self.secret).hex())
+
+
+def beefy_address(key: bytes) -> bytes:
+    """Address of a secp256k1 key."""
+    return keccak(PublicKey(key).format(compressed=False)[1:])[12:]
 
 
 def peer_name(key: bytes) -> str:

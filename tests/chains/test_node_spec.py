@@ -15,9 +15,10 @@ from chains.substrate.grandpa import AuthoritySet
 from chains.substrate.node_spec import NodeSpec, write_node_spec
 from chains.substrate.validator_keys import ValidatorKeys, development_keys, peer_name
 from poft.protocol.errors import ConfigError
+from poft.protocol.finality import committee_hash
 
 KEYS = [development_keys("spec", at) for at in range(4)]
-SPEC = NodeSpec(Beginning("Specified", ("//poft//payer",)), tuple((one.aura, one.grandpa) for one in KEYS))
+SPEC = NodeSpec(Beginning("Specified", ("//poft//payer",)), tuple(one.public for one in KEYS))
 
 
 def test_domain_depends_on_name_validators_and_runtime_alone() -> None:
@@ -52,10 +53,15 @@ def test_specification_has_the_public_keys_and_no_secret(tmp_path: Path) -> None
     assert spec["genesis"]["raw"]["childrenDefault"] == {}
     assert (spec["id"], spec["chainType"]) == ("specified", "Local")
     voting = AuthoritySet.decode(0, bytes.fromhex(top[value_key("Grandpa", "Authorities")][2:]))
-    assert voting.weights == {one.grandpa: 1 for one in KEYS}
+    assert voting.weights == {one.public.grandpa: 1 for one in KEYS}
     assert voting.threshold == 3
     making = top[value_key("Aura", "Authorities")]
-    assert making == "0x10" + b"".join(one.aura for one in KEYS).hex()
+    assert making == "0x10" + b"".join(one.public.aura for one in KEYS).hex()
+    signing = top[value_key("Beefy", "Authorities")]
+    assert signing == "0x10" + b"".join(one.public.beefy for one in KEYS).hex()
+    committee = committee_hash(2, sorted(one.public.address for one in KEYS))
+    assert top[value_key("Validators", "NextCommittee")] == "0x" + committee.hex()
+    assert top[value_key("Validators", "SessionLength")] == "0x3c000000"
     assert top[value_key("Bridge", "Domain")] == "0x" + SPEC.domain.hex()
     assert not any(one.secret.hex() in text for one in KEYS)
     assert [file.name for file in tmp_path.iterdir()] == ["spec.json"]
@@ -63,7 +69,7 @@ def test_specification_has_the_public_keys_and_no_secret(tmp_path: Path) -> None
 
 def test_specification_refused_by_the_runtime(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="genesis"):
-        write_node_spec(replace(SPEC, validators=SPEC.validators * 9), tmp_path / "spec.json")
+        write_node_spec(replace(SPEC, validators=SPEC.validators * 2), tmp_path / "spec.json")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -78,9 +84,9 @@ def test_keys_are_written_for_their_owner_alone(tmp_path: Path) -> None:
     keys.write(tmp_path / "keystore", tmp_path / "node.key")
     names = {file.name for file in (tmp_path / "keystore").iterdir()}
     assert names == {
-        b"aura".hex() + keys.aura.hex(),
-        b"gran".hex() + keys.grandpa.hex(),
-        b"beef".hex() + keys.beefy.hex(),
+        b"aura".hex() + keys.public.aura.hex(),
+        b"gran".hex() + keys.public.grandpa.hex(),
+        b"beef".hex() + keys.public.beefy.hex(),
     }
     files = [*(tmp_path / "keystore").iterdir(), tmp_path / "node.key"]
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}

@@ -13,8 +13,7 @@ from hashlib import blake2b
 import pytest
 
 from chains.substrate.chopsticks import node_binary, node_modules
-from chains.substrate.evidence import outbox_item
-from chains.substrate.headers import header_hash
+from chains.substrate.headers import Handover, handover_item, header_hash, outbox_item
 from chains.substrate.proof import compact, proven, proven_or_absent
 from chains.substrate.rpc import Json
 from poft.protocol.errors import Code, Refused
@@ -81,6 +80,33 @@ def test_outbox_item_missing_is_not_an_empty_outbox() -> None:
 def test_outbox_item_refused_forged(items: tuple[bytes, ...]) -> None:
     with pytest.raises(Refused) as caught:
         outbox_item(digest(AURA, *items))
+    assert caught.value.code is Code.EvidenceDisagrees
+
+
+HANDOVER = b"POFB" + bytes([4] * 32) + (1_800_000_000).to_bytes(8, "big") + ROOT
+
+
+def test_handover_item_found_beside_the_outbox() -> None:
+    expected = Handover(bytes([4] * 32), 1_800_000_000, ROOT)
+    assert handover_item(digest(AURA, item(commitment()), item(HANDOVER))) == expected
+    assert handover_item(digest(AURA, item(HANDOVER), item(commitment()))) == expected
+    assert handover_item(digest(AURA, item(commitment()))) is None
+    assert handover_item(digest(b"\x04POFB" + compact(76) + HANDOVER)) is None
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        pytest.param((item(HANDOVER), item(HANDOVER)), id="two items"),
+        pytest.param((item(HANDOVER), item(b"POFB")), id="an item and a tag alone"),
+        pytest.param((item(HANDOVER[:-1]),), id="75 bytes"),
+        pytest.param((item(HANDOVER + b"\0"),), id="77 bytes"),
+        pytest.param((item(b"POFB"),), id="the tag alone"),
+    ],
+)
+def test_handover_item_refused_forged(items: tuple[bytes, ...]) -> None:
+    with pytest.raises(Refused) as caught:
+        handover_item(digest(AURA, item(commitment()), *items))
     assert caught.value.code is Code.EvidenceDisagrees
 
 

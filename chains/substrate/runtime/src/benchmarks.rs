@@ -5,7 +5,11 @@ use alloc::string::String;
 use frame_benchmarking::{BenchmarkBatch, BenchmarkConfig, BenchmarkList};
 use frame_support::traits::{StorageInfo, StorageInfoTrait, WhitelistedStorageKeys};
 
-frame_benchmarking::define_benchmarks!([pallet_poft_bridge, Bridge][pallet_poft_federation, Federation]);
+frame_benchmarking::define_benchmarks!(
+    [pallet_poft_bridge, Bridge]
+    [pallet_poft_federation, Federation]
+    [pallet_poft_validators, Validators]
+);
 
 pub fn metadata(extra: bool) -> (Vec<BenchmarkList>, Vec<StorageInfo>) {
     let mut list = Vec::new();

@@ -5,17 +5,19 @@ use frame_support::{
     derive_impl,
     dispatch::DispatchClass,
     parameter_types,
-    traits::{ConstBool, ConstU128, ConstU32, ConstU64, ConstU8, VariantCountOf},
+    traits::{ConstBool, ConstU128, ConstU32, ConstU64, ConstU8, Get, VariantCountOf},
     weights::{constants::WEIGHT_REF_TIME_PER_MILLIS, IdentityFee, Weight},
 };
 use frame_system::{
     limits::{BlockLength, BlockWeights},
     EnsureRoot,
 };
+use pallet_poft_validators::MAX_MEMBERS;
 use pallet_transaction_payment::{ConstFeeMultiplier, FungibleAdapter, Multiplier};
 use sp_consensus_aura::sr25519::AuthorityId as AuraId;
+use sp_consensus_beefy::{ecdsa_crypto::AuthorityId as BeefyId, AncestryHelper, AncestryHelperWeightInfo, Commitment};
 use sp_runtime::{
-    traits::{Convert, One},
+    traits::{Convert, ConvertInto, One, OpaqueKeys},
     Perbill,
 };
 
@@ -61,7 +63,7 @@ impl pallet_timestamp::Config for Runtime {
 impl pallet_aura::Config for Runtime {
     type AuthorityId = AuraId;
     type DisabledValidators = ();
-    type MaxAuthorities = ConstU32<32>;
+    type MaxAuthorities = ConstU32<MAX_MEMBERS>;
     type AllowMultipleBlocksPerSlot = ConstBool<false>;
     type SlotDuration = pallet_aura::MinimumPeriodTimesTwo<Runtime>;
 }
@@ -69,11 +71,74 @@ impl pallet_aura::Config for Runtime {
 impl pallet_grandpa::Config for Runtime {
     type RuntimeEvent = RuntimeEvent;
     type WeightInfo = ();
-    type MaxAuthorities = ConstU32<32>;
+    type MaxAuthorities = ConstU32<MAX_MEMBERS>;
     type MaxNominators = ConstU32<0>;
     type MaxSetIdSessionEntries = ConstU64<0>;
     type KeyOwnerProof = sp_core::Void;
     type EquivocationReportSystem = ();
+}
+
+/// A validator is the account that set its session keys.
+impl pallet_session::Config for Runtime {
+    type RuntimeEvent = RuntimeEvent;
+    type ValidatorId = AccountId;
+    type ValidatorIdOf = ConvertInto;
+    type ShouldEndSession = Validators;
+    type NextSessionRotation = Validators;
+    type SessionManager = Validators;
+    type SessionHandler = <SessionKeys as OpaqueKeys>::KeyTypeIdProviders;
+    type Keys = SessionKeys;
+    type DisablingStrategy = ();
+    type WeightInfo = pallet_session::weights::SubstrateWeight<Runtime>;
+    type Currency = Balances;
+    type KeyDeposit = ConstU128<0>;
+}
+
+impl pallet_beefy::Config for Runtime {
+    type BeefyId = BeefyId;
+    type MaxAuthorities = ConstU32<MAX_MEMBERS>;
+    type MaxNominators = ConstU32<0>;
+    type MaxSetIdSessionEntries = ConstU64<0>;
+    type OnNewValidatorSet = Validators;
+    type AncestryHelper = NoAncestry;
+    type WeightInfo = ();
+    type KeyOwnerProof = sp_core::Void;
+    type EquivocationReportSystem = ();
+}
+
+/// Reports of votes for another chain are judged where it matters, by the other chains' clients (`submit_misbehaviour`):
+/// this chain keeps no history to judge them by, and nothing to take from who cast them.
+pub struct NoAncestry;
+
+impl AncestryHelper<Header> for NoAncestry {
+    type Proof = ();
+    type ValidationContext = ();
+
+    fn is_proof_optimal(_: &()) -> bool {
+        false
+    }
+
+    fn extract_validation_context(_: Header) -> Option<()> {
+        None
+    }
+
+    fn is_non_canonical(_: &Commitment<BlockNumber>, _: (), _: ()) -> bool {
+        false
+    }
+}
+
+impl AncestryHelperWeightInfo<Header> for NoAncestry {
+    fn is_proof_optimal(_: &()) -> Weight {
+        Weight::zero()
+    }
+
+    fn extract_validation_context() -> Weight {
+        Weight::zero()
+    }
+
+    fn is_non_canonical(_: &()) -> Weight {
+        Weight::zero()
+    }
 }
 
 impl pallet_balances::Config for Runtime {
@@ -131,4 +196,20 @@ impl pallet_poft_federation::Config for Runtime {
     type Governance = EnsureRoot<AccountId>;
     type Bridge = Bridge;
     type WeightInfo = pallet_poft_federation::weights::SubstrateWeight<Runtime>;
+}
+
+/// The domain that the bridge has.
+pub struct OwnDomain;
+
+impl Get<Hash> for OwnDomain {
+    fn get() -> Hash {
+        pallet_poft_bridge::Domain::<Runtime>::get()
+    }
+}
+
+impl pallet_poft_validators::Config for Runtime {
+    type Governance = EnsureRoot<AccountId>;
+    type Domain = OwnDomain;
+    type Time = Timestamp;
+    type WeightInfo = pallet_poft_validators::weights::SubstrateWeight<Runtime>;
 }

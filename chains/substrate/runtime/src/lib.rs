@@ -1,4 +1,5 @@
-//! The runtime of a PoFT network: a standard Aura and GRANDPA chain with the bridge and the federation pallet.
+//! The runtime of a PoFT network: a standard Aura, GRANDPA and BEEFY chain with the bridge, the federation and the
+//! validators pallet.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 #![allow(missing_docs)] // `construct_runtime` and the runtime APIs generate undocumented items.
@@ -57,6 +58,7 @@ impl_opaque_keys! {
     pub struct SessionKeys {
         pub aura: Aura,
         pub grandpa: Grandpa,
+        pub beefy: Beefy,
     }
 }
 
@@ -65,7 +67,7 @@ pub const VERSION: RuntimeVersion = RuntimeVersion {
     spec_name: Cow::Borrowed("poft"),
     impl_name: Cow::Borrowed("poft"),
     authoring_version: 1,
-    spec_version: 1,
+    spec_version: 2,
     impl_version: 1,
     apis: apis::RUNTIME_API_VERSIONS,
     transaction_version: 1,
@@ -110,9 +112,18 @@ mod runtime {
     #[runtime::pallet_index(6)]
     pub type Sudo = polkadot_sdk::pallet_sudo;
 
+    #[runtime::pallet_index(7)]
+    pub type Session = polkadot_sdk::pallet_session;
+
+    #[runtime::pallet_index(8)]
+    pub type Beefy = polkadot_sdk::pallet_beefy;
+
     #[runtime::pallet_index(10)]
     pub type Bridge = pallet_poft_bridge;
 
     #[runtime::pallet_index(11)]
     pub type Federation = pallet_poft_federation;
+
+    #[runtime::pallet_index(12)]
+    pub type Validators = pallet_poft_validators;
 }

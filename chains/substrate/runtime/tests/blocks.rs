@@ -6,11 +6,18 @@ use poft_primitives::{
     H160, H256,
 };
 use poft_runtime::{
-    presets, BlockNumber, Executive, Header, Runtime, RuntimeCall, RuntimeGenesisConfig, System, UncheckedExtrinsic,
+    presets, BlockNumber, Executive, Header, Runtime, RuntimeCall, RuntimeGenesisConfig, RuntimeOrigin, SessionKeys,
+    System, UncheckedExtrinsic,
 };
 use polkadot_sdk::{
     frame_support::{dispatch::GetDispatchInfo, genesis_builder_helper::build_state},
-    sp_runtime::{generic::Digest, traits::Header as _, DigestItem},
+    sp_core::Pair,
+    sp_keyring::{Ed25519Keyring, Sr25519Keyring},
+    sp_runtime::{
+        generic::Digest,
+        traits::{Dispatchable, Header as _},
+        DigestItem,
+    },
     *,
 };
 use serde_json::Value;
@@ -63,16 +70,23 @@ fn genesis_takes_the_networks_name_into_the_domain() {
 }
 
 #[test]
-fn every_header_has_exactly_one_commitment_and_storage_agrees() {
+fn every_header_has_each_item_exactly_once_and_storage_agrees() {
     started(serde_json::json!({})).execute_with(|| {
         let mut parent = H256::zero();
         for number in 1..4 {
             let header = block(number, parent);
-            let [DigestItem::PreRuntime(..), DigestItem::Other(item)] = &header.digest.logs[..] else {
+            let [DigestItem::PreRuntime(..), DigestItem::Other(item), DigestItem::Other(handover)] =
+                &header.digest.logs[..]
+            else {
                 panic!("{:?}", header.digest)
             };
             let log = pallet_poft_bridge::Outbox::<Runtime>::get();
             assert_eq!(*item, [&b"POFT"[..], &log.size.to_le_bytes(), log.root().as_bytes()].concat());
+            let domain = pallet_poft_bridge::Domain::<Runtime>::get();
+            let next = pallet_poft_validators::NextCommittee::<Runtime>::get();
+            let seconds = (SLOT + u64::from(number)).to_be_bytes();
+            assert!(!domain.is_zero() && !next.is_zero());
+            assert_eq!(*handover, [&b"POFB"[..], domain.as_bytes(), &seconds, next.as_bytes()].concat());
             assert_eq!(System::digest(), header.digest);
             parent = header.hash();
         }
@@ -168,4 +182,56 @@ fn garbage_is_charged_within_a_block() {
         let weight = call.get_dispatch_info().call_weight;
         assert!(weight.all_lte(limit) && weight.ref_time() > bytes, "{bytes} bytes: {weight:?}");
     }
+}
+
+/// Alice founds the development chain; a second validator comes, and Alice goes.
+#[test]
+fn sets_of_all_three_engines_change_together() {
+    let settings = serde_json::json!({ "validators": { "sessionLength": 4 } });
+    started(settings).execute_with(|| {
+        let sets = || {
+            let aura = pallet_aura::Authorities::<Runtime>::get().len();
+            let grandpa = pallet_grandpa::Pallet::<Runtime>::grandpa_authorities().len();
+            let beefy = pallet_beefy::Authorities::<Runtime>::get().len();
+            (aura, grandpa, beefy, pallet_grandpa::CurrentSetId::<Runtime>::get())
+        };
+        let bob = Sr25519Keyring::Bob.to_account_id();
+        let keys = SessionKeys {
+            aura: Sr25519Keyring::Bob.public().into(),
+            grandpa: Ed25519Keyring::Bob.public().into(),
+            beefy: sp_core::ecdsa::Pair::from_seed(&[7; 32]).public().into(),
+        };
+        let mut parent = block(1, H256::zero()).hash();
+        // Without the proof that a member gives; the pallet's own tests have it.
+        pallet_session::NextKeys::<Runtime>::insert(&bob, keys);
+        for members in [vec![Sr25519Keyring::Alice.to_account_id(), bob.clone()], vec![bob]] {
+            let set = pallet_poft_validators::Call::<Runtime>::set_members { members: members.clone() };
+            let before = sets();
+            assert!(RuntimeCall::Validators(set).dispatch(RuntimeOrigin::root()).is_ok());
+            let first = System::block_number() + 1;
+            for number in first..first + 8 {
+                let header = block(number, parent);
+                parent = header.hash();
+                let changes = |engine| {
+                    let said = |item: &&DigestItem| matches!(item, DigestItem::Consensus(by, _) if *by == engine);
+                    header.digest.logs.iter().filter(said).count()
+                };
+                // Announced at 4 and 12, done at 8 and 16.
+                let done = usize::from(number % 8 == 0);
+                assert_eq!(changes(sp_consensus_grandpa::GRANDPA_ENGINE_ID), done, "{number}");
+                assert_eq!(changes(sp_consensus_aura::AURA_ENGINE_ID), done, "{number}");
+                assert_eq!(changes(sp_consensus_beefy::BEEFY_ENGINE_ID), usize::from(number % 4 == 0), "{number}");
+            }
+            assert_eq!(sets(), (members.len(), members.len(), members.len(), before.3 + 1));
+        }
+    });
+}
+
+#[test]
+fn alice_of_the_preset_is_the_well_known_one() {
+    started(serde_json::json!({})).execute_with(|| {
+        let alice = sp_core::ecdsa::Pair::from_string("//Alice", None).expect("a derivation").public();
+        assert_eq!(pallet_beefy::Authorities::<Runtime>::get().into_inner(), [alice.into()]);
+        assert_eq!(pallet_poft_validators::SessionLength::<Runtime>::get(), 60);
+    });
 }
