@@ -470,6 +470,63 @@ class CommitmentSource(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Consortium:
+    """Whom a chain's spec names as its sealers, and the outbox that clients of them believe (`verification/sealed.py`).
+
+    `since`: the last recovery's height, below which nothing is proven. `checkpoint`: every so many blocks the signers
+    are listed.
+    """
+
+    outbox: bytes
+    code_hash: bytes
+    signers: tuple[bytes, ...]
+    since: int
+    checkpoint: int
+
+
+class Branch(Protocol):
+    """The chain as one endpoint has it, by its word: whoever carries it verifies it, or has it refused."""
+
+    @property
+    def url(self) -> str:
+        """Who says so."""
+        ...
+
+    def head(self) -> int:
+        """Height of its newest block."""
+        ...
+
+    def header(self, height: int) -> bytes | None:
+        """RLP of a block's header; None where it has none."""
+        ...
+
+    def outbox(self, height: int) -> tuple[int, bytes]:
+        """(size, root) of the outbox at a height, as its state commits to it."""
+        ...
+
+    def state_proof(self, height: int) -> StateProof:
+        """From the state root at a height to the outbox's commitment."""
+        ...
+
+
+@runtime_checkable
+class SealedSource(Protocol):
+    """A chain whose signers seal its headers, and whose state proves its outbox (scheme CLQ1): an EVM."""
+
+    def consortium(self) -> Consortium:
+        """Its sealers.
+
+        Raises:
+            Refused: CommitteeInvalid, the spec names none.
+        """
+        ...
+
+    def branches(self) -> list[Branch]:
+        """The chain as each endpoint has it, the one that is otherwise asked first."""
+        ...
+
+
 class Devnet(Protocol):
     """Starts and stops development chains of one kind; entry-point group `poft.devnets`."""
 

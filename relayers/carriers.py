@@ -62,6 +62,8 @@ class Supplies:
     """(name, whether in shadow) of the schemes in the list of an AND1 client, in its order."""
     validators: tuple[Committee, ...] = ()
     """Validator sets of the source that no node knows any more (BEF1)."""
+    reorganised: Callable[[], None] = lambda: None
+    """Counts a block that stands where another was proven to the destination."""
 
 
 class Carrier(Protocol):

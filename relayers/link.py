@@ -133,6 +133,7 @@ class Link:
             route.watch_seconds,
             route.schemes,
             route.validators,
+            metrics.reorganised.inc,
         )
         self._carriers: dict[bytes, Carrier] = {}
         self._outbox = SourceLog(queue, route.source.spec.domain)

@@ -30,6 +30,7 @@ class LinkMetrics:
     delivered: Counter
     races: Counter
     taken_back: Counter
+    reorganised: Counter
     cost: Counter
     sent_bytes: Counter
     seconds: SecondsByPart
@@ -45,6 +46,12 @@ class Metrics:
         self._delivered = Counter(f"{_PREFIX}_delivered", "Packets delivered", ["link"], registry=registry)
         self._races = Counter(f"{_PREFIX}_races", "Deliveries that another made", ["link"], registry=registry)
         self._taken = Counter(f"{_PREFIX}_taken_back", "Packets lost to reorganisations", ["link"], registry=registry)
+        self._reorganised = Counter(
+            f"{_PREFIX}_reorganised",
+            "Other blocks where one was proven to the destination",
+            ["link"],
+            registry=registry,
+        )
         self._cost = Counter(f"{_PREFIX}_cost", "Gas or weight of deliveries", ["link"], registry=registry)
         self._bytes = Counter(f"{_PREFIX}_sent_bytes", "Bytes of transactions", ["link"], registry=registry)
         self._seconds = Counter(f"{_PREFIX}_seconds", "Time by part", ["link", "part"], registry=registry)
@@ -65,6 +72,7 @@ class Metrics:
             self._delivered.labels(name),
             self._races.labels(name),
             self._taken.labels(name),
+            self._reorganised.labels(name),
             self._cost.labels(name),
             self._bytes.labels(name),
             SecondsByPart(self._seconds, name),

@@ -28,6 +28,11 @@ CREATE TABLE IF NOT EXISTS packets (
 CREATE INDEX IF NOT EXISTS by_link ON packets (source, destination, nonce);
 CREATE TABLE IF NOT EXISTS committees (authority BLOB PRIMARY KEY, members BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS lists (authority BLOB PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS released (
+    authority BLOB PRIMARY KEY, height INTEGER NOT NULL, hash BLOB NOT NULL, proof BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS competing (
+    source BLOB NOT NULL, height INTEGER NOT NULL, hash BLOB NOT NULL, header BLOB NOT NULL, endpoint TEXT NOT NULL,
+    PRIMARY KEY (source, height, hash)) WITHOUT ROWID;
 """
 
 
@@ -149,6 +154,29 @@ class Queue:
         """The list behind a hash, when it was learnt."""
         rows = self._all("SELECT body FROM lists WHERE authority = ?", (authority,))
         return rows[0][0] if rows else None
+
+    def release(self, authority: bytes, height: int, block_hash: bytes, proof: bytes) -> None:
+        """Remembers the newest block that was proven to clients of this authority, with its proof."""
+        self._do("INSERT OR REPLACE INTO released VALUES (?, ?, ?, ?)", (authority, height, block_hash, proof))
+
+    def released(self, authority: bytes) -> tuple[int, bytes, bytes] | None:
+        """(height, hash, proof) of that block."""
+        rows = self._all("SELECT height, hash, proof FROM released WHERE authority = ?", (authority,))
+        return rows[0] if rows else None
+
+    def compete(self, source: bytes, height: int, block_hash: bytes, header: bytes, endpoint: str) -> bool:
+        """Keeps a header that stands where another block was released; whether it is new."""
+        known = self._all(
+            "SELECT 1 FROM competing WHERE source = ? AND height = ? AND hash = ?", (source, height, block_hash)
+        )
+        self._do(
+            "INSERT OR IGNORE INTO competing VALUES (?, ?, ?, ?, ?)", (source, height, block_hash, header, endpoint)
+        )
+        return not known
+
+    def competing(self, source: bytes) -> list[tuple[int, bytes, bytes, str]]:
+        """(height, hash, header, endpoint) of every header that was kept."""
+        return self._all("SELECT height, hash, header, endpoint FROM competing WHERE source = ?", (source,))
 
     def _all(self, query: str, values: Sequence[bytes | int | str]) -> list[tuple]:  # type: ignore[type-arg]
         try:

@@ -11,9 +11,11 @@ from .carriers import Carrier, PartCarrier, Supplies
 from .certified import committee_carrier, state_proof_carrier
 from .commitments import CommitmentCarrier
 from .composed import AgreementCarrier
+from .sealed import CliqueCarrier
 
 PARTS: Mapping[bytes, Callable[[Supplies], PartCarrier]] = {
     b"BEF1": CommitmentCarrier,
+    b"CLQ1": CliqueCarrier,
     b"CMT1": committee_carrier,
     b"ESP1": state_proof_carrier,
 }

@@ -20,6 +20,7 @@ from poft.verification.api import Finalised, FinalityVerifier, Limits
 from poft.verification.receive import Expectation, PacketProof, check_packet
 from poft.verification.schemes.and1 import AgreementVerifier
 from poft.verification.schemes.bef1 import BeefyVerifier
+from poft.verification.schemes.clq1 import CliqueVerifier
 from poft.verification.schemes.cmt1 import CommitteeGenesis, CommitteeVerifier
 from poft.verification.schemes.esp1 import StateProofVerifier
 from relayers.wire import Attestation
@@ -34,6 +35,7 @@ OTHER_KEYS = sorted((keccak(f"next attestor {i}".encode()) for i in range(4)), k
 SCHEMES: dict[bytes, FinalityVerifier] = {
     b"AND1": AgreementVerifier(),
     b"BEF1": BeefyVerifier(),
+    b"CLQ1": CliqueVerifier(),
     b"CMT1": CommitteeVerifier(),
     b"ESP1": StateProofVerifier(),
 }

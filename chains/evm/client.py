@@ -12,9 +12,11 @@ from typing import cast
 
 from poft.chain import (
     Acknowledged,
+    Branch,
     ChainSpec,
     CheckpointRecord,
     ClientStatus,
+    Consortium,
     Member,
     OutboxEntry,
     Outcome,
@@ -35,6 +37,7 @@ from poft.verification.receive import PacketProof
 from poft.verification.state_proof import StateProof
 
 from .abi import CONTRACTS, VERIFIERS, artifact, verifier_key
+from .branches import EndpointBranch, read_consortium
 from .deploy import FIRST_BLOCK, chain_domain
 from .evidence import agreed_evidence, commitment_proof, read_state_proof
 from .finality import final_height, read_finality
@@ -124,6 +127,16 @@ class EvmChain:
 
     def state_proof(self, height: int) -> StateProof:
         return read_state_proof(commitment_proof(self._rpc, self.outbox_address, height))
+
+    def consortium(self) -> Consortium:
+        return read_consortium(self._rpc, self.outbox_address, self._spec.deployment)
+
+    def branches(self) -> list[Branch]:
+        def check(endpoint: Rpc) -> None:
+            if endpoint is not self._rpc:
+                _require_domain(endpoint, self._spec)
+
+        return [EndpointBranch(endpoint, self.outbox_address, check) for endpoint in self._endpoints]
 
     def outbox_heights(self, first: int, last: int) -> list[int]:
         return sorted({log.height for log in self._history.between("Outbox", "PacketSent", first, last)})

@@ -109,7 +109,7 @@ def find_safe(proof: SealedProof, headers: tuple[Header, ...], small: bool) -> F
             stranger, or a signer who has to pause), QuorumNotReached; header by header, each in this order.
     """
     known, dishonest = proof.signers, proof.anchor.dishonest
-    listed = _listed(headers[0])
+    listed = listed_signers(headers[0])
     signers = listed or known
     if signers != known:
         check_signers(signers, dishonest, small)
@@ -119,9 +119,9 @@ def find_safe(proof: SealedProof, headers: tuple[Header, ...], small: bool) -> F
             raise Refused(Code.Malformed, "header", f"block {header.number} is not Clique's")
         if at and (header.number != headers[at - 1].number + 1 or header.parent != headers[at - 1].hash):
             raise Refused(Code.EvidenceDisagrees, "headers", f"block {header.number} is not on top of the one before")
-        if _listed(header) not in ((), signers):
+        if listed_signers(header) not in ((), signers):
             raise Refused(Code.CommitteeMismatch, "signers", f"block {header.number} lists others")
-        sealer = _sealer(header)
+        sealer = sealer_of(header)
         if sealer not in signers or sealer in sealers[max(0, at + 1 - pause(len(signers))) :]:
             raise Refused(Code.NotSigner, "sealer", f"0x{sealer.hex()} may not seal block {header.number}")
         in_turn = signers[header.number % len(signers)] == sealer
@@ -138,8 +138,12 @@ def find_safe(proof: SealedProof, headers: tuple[Header, ...], small: bool) -> F
     return Finding(headers[0].hash, above, signers)
 
 
-def _listed(header: Header) -> tuple[bytes, ...]:
-    """The signers that a checkpoint block lists between vanity and seal; any other block lists none."""
+def listed_signers(header: Header) -> tuple[bytes, ...]:
+    """The signers that a checkpoint block lists between vanity and seal; any other block lists none.
+
+    Raises:
+        Refused: Malformed.
+    """
     extra = header.extra
     body = extra[_VANITY:-SIGNATURE_BYTES]
     if len(extra) < _VANITY + SIGNATURE_BYTES or len(body) % _ADDRESS:
@@ -147,8 +151,12 @@ def _listed(header: Header) -> tuple[bytes, ...]:
     return tuple(body[at : at + _ADDRESS] for at in range(0, len(body), _ADDRESS))
 
 
-def _sealer(header: Header) -> bytes:
-    """Who sealed: the signature covers every field, without itself."""
+def sealer_of(header: Header) -> bytes:
+    """Who sealed: the signature covers every field, without itself.
+
+    Raises:
+        Refused: BadSignature, HighS.
+    """
     seal = header.extra[-SIGNATURE_BYTES:]
     return recover(header.hash_with(header.extra[:-SIGNATURE_BYTES]), from_recovery_id(seal))
 
@@ -164,4 +172,13 @@ def from_recovery_id(seal: bytes) -> bytes:
     return seal[:-1] + bytes([27 + seal[-1]])
 
 
-__all__ = ["CliqueVerifier", "check_signers", "fewest_sealers", "find_safe", "is_safe", "pause"]
+__all__ = [
+    "CliqueVerifier",
+    "check_signers",
+    "fewest_sealers",
+    "find_safe",
+    "is_safe",
+    "listed_signers",
+    "pause",
+    "sealer_of",
+]
