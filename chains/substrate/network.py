@@ -146,7 +146,7 @@ def _member(folder: Path, position: int, keys: ValidatorKeys) -> Validator:
     keys.write(home / _KEYSTORE, home / _NODE_KEY)
     peer_port = free_port()
     peer = f"{_address(peer_port)}/p2p/{keys.peer}"
-    return Validator(f"ws://127.0.0.1:{free_port()}", peer_port, peer, "0x" + keys.aura.hex())
+    return Validator(f"ws://127.0.0.1:{free_port()}", peer_port, peer, "0x" + keys.public.aura.hex())
 
 
 def _tell(url: str, method: str, values: Sequence[str]) -> None:

@@ -32,7 +32,7 @@ _DISPATCH = 1020
 
 _BAD_ORIGIN = 2
 _MODULE = 3
-_OUR_PALLETS = ("Bridge", "Federation")
+_OUR_PALLETS = ("Bridge", "Federation", "Validators")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,8 @@ def refusal(runtime: Runtime, error: bytes) -> Rejected:
     """What a dispatch error says: the ledger's code where it named one."""
     if error[0] == _MODULE:
         pallet, variant, code = error[1], error[2], error[3]
-        if pallet in [runtime.pallet_index(name) for name in _OUR_PALLETS] and variant == 0:
+        ours = [runtime.pallet_index(name) for name in _OUR_PALLETS if runtime.has_pallet(name)]
+        if pallet in ours and variant == 0:
             return Rejected("the ledger refused", Code(code))
         if pallet == runtime.pallet_index("Sudo"):
             return Rejected("the payer is not governance", Code.Unauthorised)
