@@ -230,6 +230,11 @@ class Chain(Protocol):
         """Height of the newest block that is final by the spec's setting."""
         ...
 
+    @property
+    def first_height(self) -> int:
+        """The first block that says something about the outbox: there is none before."""
+        ...
+
     def block_hash(self, height: int) -> bytes:
         """Hash of the block that the connected node has at this height, by its word.
 

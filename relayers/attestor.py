@@ -93,7 +93,7 @@ class Attestor:
         self.final = final
         if final > self._stood:
             self._require_standing(chain, final)
-        first = first_height(final, self.seen, settings.catch_up)
+        first = max(first_height(final, self.seen, settings.catch_up), chain.first_height)
         if first > final:
             return
         hand_over = settings.hand_over.height if settings.hand_over else None

@@ -62,6 +62,7 @@ class Source:
     best: int = 0
     fork: bytes = b""
     fault: Exception | None = None
+    first_height: int = 1
     nonces: dict[bytes, int] = field(default_factory=dict)
 
     def emit(self, payload: bytes, destination: bytes = DESTINATION) -> None:

@@ -71,8 +71,8 @@ class EvmChain:
         self._rpc = self._endpoints[0]
         self._payer: Payer | None = None
         _require_domain(self._rpc, spec)
-        first = int(spec.deployment.get(FIRST_BLOCK, "0x0"), 16)
-        self._history = History(self._rpc, spec.deployment, first, self.final_height)
+        self._first = int(spec.deployment.get(FIRST_BLOCK, "0x1"), 16)
+        self._history = History(self._rpc, spec.deployment, self._first, self.final_height)
         self._endpoint = evm_endpoint(address(spec.deployment["CheckpointRegistry"]))
 
     @property
@@ -106,6 +106,10 @@ class EvmChain:
 
     def final_height(self) -> int:
         return final_height(self._rpc, self._finality)
+
+    @property
+    def first_height(self) -> int:
+        return self._first
 
     def block_hash(self, height: int) -> bytes:
         header = self._rpc.record("eth_getBlockByNumber", hex(height), False)

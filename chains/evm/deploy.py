@@ -16,7 +16,7 @@ from poft.protocol.domain import evm_domain
 from poft.protocol.errors import Code, Refused, Unreachable
 
 from .abi import VERIFIERS, artifact, verifier_key
-from .rpc import Rpc, read_bytes
+from .rpc import Rpc, quantity, read_bytes
 from .sending import Payer
 
 SENDER = 1
@@ -24,7 +24,7 @@ EXPORTER = 2
 """Roles of `Authority.sol`."""
 
 FIRST_BLOCK = "firstBlock"
-"""Key in a deployment of the height at which its history begins (0x hex): logs are not looked for below it."""
+"""Key in a deployment of the height at which its outbox begins (0x hex): nothing is looked for or said below it."""
 
 
 def chain_domain(rpc: Rpc) -> bytes:
@@ -49,10 +49,11 @@ def deploy(spec: ChainSpec) -> ChainSpec:
     assert genesis is not None  # chain_domain read it
     payer = Payer(rpc, spec.key)
     placed: dict[str, str] = {}
+    created_by: dict[str, str] = {}
 
     def create(name: str, *arguments: object, key: str = "") -> str:
         mined = payer.send(None, artifact(name).creation(*arguments))
-        placed.setdefault(FIRST_BLOCK, hex(mined.receipt.height))
+        created_by[name] = mined.receipt.transaction
         created = to_checksum_address(str(mined.record["contractAddress"]))
         placed[key or name] = created
         return created
@@ -70,6 +71,11 @@ def deploy(spec: ChainSpec) -> ChainSpec:
     exports = ("declareTask", "exportCheckpoint")
     _give(payer, authority, outbox, "Outbox", ("send",), SENDER, (registry, inbox))
     _give(payer, authority, registry, "CheckpointRegistry", exports, EXPORTER, (federation,))
+    # Asked for now: a reorganisation may have moved it since.
+    record = rpc.record("eth_getTransactionReceipt", created_by["Outbox"])
+    if record is None:
+        raise Unreachable(f"{rpc.url}: a reorganisation took the deployment back; deploy again")
+    placed[FIRST_BLOCK] = hex(quantity(record["blockNumber"]))
     rpc.close()
     return replace(spec, domain=domain, deployment=placed)
 

@@ -103,6 +103,11 @@ class SubstrateChain:
         """See `poft.chain.Chain.final_height`; GRANDPA's."""
         return height_of(self._rpc.record("chain_getHeader", self._rpc.text("chain_getFinalizedHead")))
 
+    @property
+    def first_height(self) -> int:
+        """See `poft.chain.Chain.first_height`: the bridge is in the genesis."""
+        return 1
+
     def block_hash(self, height: int) -> bytes:
         """See `poft.chain.Chain.block_hash`."""
         found = self._rpc.ask("chain_getBlockHash", height)

@@ -82,6 +82,12 @@ def test_signs_every_outbox_change_and_every_nth_block_and_says_the_same_as_its_
         verify_signer(x.statement.digest(SOURCE), x.signature, MEMBERS[0])
 
 
+def test_signs_nothing_from_before_the_outbox(tmp_path: Path) -> None:
+    chain = Source(first_height=7)
+    chain.quiet(12)
+    assert heights(attestor(tmp_path / "a", every=5), chain) == [10]
+
+
 def test_hand_over_is_signed_at_its_height_and_the_next_epoch_follows(tmp_path: Path) -> None:
     hand_over = HandOver(height=3, members=tuple("0x" + m.hex() for m in OTHER_MEMBERS))
     chain = Source()
