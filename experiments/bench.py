@@ -241,7 +241,7 @@ def link_rows(link: Sequence[LinkCost]) -> list[tuple[str, ...]]:
 
 def latency_rows(latencies: Sequence[Latency]) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
     """Heads, and one row a direction."""
-    heads = ("link", "packets", "p50", "p95", "longest", "goal for p95", "sent to final, p50")
+    heads = ("link", "packets", "p50", "p95", "longest", "goal for p95", "gathered", "sent to final, p50")
     return heads, [astuple(one) for one in latencies]
 
 

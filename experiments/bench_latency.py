@@ -27,7 +27,16 @@ from poft.verification.schemes.cmt1 import CommitteeGenesis
 
 from .bursts import Exporter
 from .chains import one_endpoint, start_network, stop_chain, wait_until_final
-from .services import Attestor, Service, payer_secret, prepare_attestors, prepare_relayers, start_all, stop_all
+from .services import (
+    GATHER_SECONDS,
+    Attestor,
+    Service,
+    payer_secret,
+    prepare_attestors,
+    prepare_relayers,
+    start_all,
+    stop_all,
+)
 
 KINDS = {"alpha": "evm", "beta": "substrate"}
 LINKS = (("alpha", "beta"), ("beta", "alpha"))
@@ -37,6 +46,8 @@ PACKETS = 100
 """Each way, one a second."""
 BATCHES = {1: 16, 8: 64, 32: 128}
 """Packets in a transaction → packets of the backlog, each way."""
+GATHERS = (0.0, GATHER_SECONDS)
+"""Before and after: what it brings that the relayer pauses."""
 BLOCK_SECONDS = 1.0
 """Of both chains."""
 LOOK_SECONDS = 0.05
@@ -47,7 +58,8 @@ _DRIFT, _STALENESS = 3600, 86_400
 @dataclass(frozen=True, slots=True)
 class Latency:
     """Seconds from final on the source to accepted on the destination, over all packets of one direction; and from the
-    pool of the source to final, which is the source's own affair."""
+    pool of the source to final, which is the source's own affair. `gather`: the relayer's pause after a delivery to
+    Clique."""
 
     link: str
     packets: int
@@ -55,6 +67,7 @@ class Latency:
     p95: float
     longest: float
     goal: float
+    gather: float
     to_final_p50: float
 
 
@@ -87,8 +100,10 @@ def measure(
         folder = Path(ending.enter_context(TemporaryDirectory(prefix="poft-latency-")))
         tell("starting two networks of four validators")
         sides, services = _linked(folder, ending)
-        tell(f"{packets} packets each way, one a second")
-        found = _latency(folder, sides, packets)
+        found = []
+        for gather in GATHERS:
+            tell(f"{packets} packets each way, one a second, gathered for {gather} s")
+            found += _latency(folder, sides, packets, gather)
         sustained = []
         for batch, backlog in (BATCHES if batches is None else batches).items():
             tell(f"a backlog of {backlog} packets each way, {batch} in a transaction")
@@ -139,11 +154,11 @@ def _follow(source: Side, destination: Side) -> None:
 
 
 @contextmanager
-def _relayer(folder: Path, sides: dict[str, Side], batch: int) -> Iterator[None]:
+def _relayer(folder: Path, sides: dict[str, Side], batch: int, gather: float = GATHER_SECONDS) -> Iterator[None]:
     """One relayer for both directions."""
     specs = {name: side.spec for name, side in sides.items()}
     attestors = {name: side.attestors for name, side in sides.items()}
-    relayers = prepare_relayers(folder / "services", specs, attestors, [list(LINKS)], batch)
+    relayers = prepare_relayers(folder / "services", specs, attestors, [list(LINKS)], batch, gather)
     try:
         start_all(relayers)
         yield
@@ -215,16 +230,16 @@ def _export(side: Side, packets: int, pause: float, sent: list[float]) -> None:
         time.sleep(max(0.0, began + pause * (at + 1) - time.monotonic()))
 
 
-def _latency(folder: Path, sides: dict[str, Side], packets: int) -> list[Latency]:
-    with _relayer(folder, sides, 8):
+def _latency(folder: Path, sides: dict[str, Side], packets: int, gather: float) -> list[Latency]:
+    with _relayer(folder, sides, 8, gather):
         observers = _observers(sides, packets)
         with ThreadPoolExecutor(len(LINKS)) as pool:
             for (source, _), observer in observers.items():
                 pool.submit(_export, sides[source], packets, BLOCK_SECONDS, observer.times.sent)
-        return [_figures(f"{a} → {b}", observer.wait()) for (a, b), observer in observers.items()]
+        return [_figures(f"{a} → {b}", observer.wait(), gather) for (a, b), observer in observers.items()]
 
 
-def _figures(link: str, times: Times) -> Latency:
+def _figures(link: str, times: Times, gather: float) -> Latency:
     seconds = [accepted - final for accepted, final in zip(times.accepted, times.final, strict=True)]
     to_final = [final - sent for final, sent in zip(times.final, times.sent, strict=True)]
     cuts = quantiles(seconds, n=100, method="inclusive")
@@ -235,6 +250,7 @@ def _figures(link: str, times: Times) -> Latency:
         p95=round(cuts[94], 3),
         longest=round(max(seconds), 3),
         goal=2 * (BLOCK_SECONDS + BLOCK_SECONDS),
+        gather=gather,
         to_final_p50=round(quantiles(to_final, n=100, method="inclusive")[49], 3),
     )
 

@@ -22,6 +22,7 @@ from secrets import token_bytes
 import httpx
 import psutil
 
+from chains.evm.clique import SIGNERS
 from experiments.chains import one_endpoint
 from poft.chain import ChainSpec, devnet, free_port
 from poft.cli.main import EXIT_CONFIG, EXIT_REFUSED
@@ -44,6 +45,8 @@ from relayers.keys import write_devnet_key
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
 FINALITY_SECONDS = 60.0
+GATHER_SECONDS = 0.6
+"""Of a block time of 1 s."""
 _KEY = "key"
 RESTARTS = 3
 """How often a run starts a service again that ended by itself."""
@@ -247,6 +250,7 @@ def prepare_relayers(
     attestors: Mapping[str, Sequence[Attestor]],
     plan: Sequence[Sequence[tuple[str, str]]],
     batch: int = 8,
+    gather_seconds: float = GATHER_SECONDS,
     finality_seconds: float = FINALITY_SECONDS,
 ) -> list[Service]:
     """Writes the files of the relayers, each with its links of the plan and accounts of its own on their chains."""
@@ -267,7 +271,7 @@ def prepare_relayers(
         settings = RelayerSettings(
             chains=tuple(chains),
             sources=tuple(sources),
-            links=tuple(LinkSettings(source=a, destination=b, max_batch=batch) for a, b in links),
+            links=tuple(_link(specs, a, b, batch, gather_seconds) for a, b in links),
             listen=listen,
             state="queue.sqlite",
             finality_seconds=finality_seconds,
@@ -275,6 +279,15 @@ def prepare_relayers(
         write_private(place / "relay.toml", to_toml(settings))
         services.append(Service(place, "relay", f"http://{listen}"))
     return services
+
+
+def _link(
+    specs: Mapping[str, ChainSpec], source: str, destination: str, batch: int, gather_seconds: float
+) -> LinkSettings:
+    """A link. Where Clique signers choose transactions at the beginning of a block's time, packets are gathered."""
+    waits = SIGNERS in specs[destination].deployment
+    gather = gather_seconds if waits else 0.0
+    return LinkSettings(source=source, destination=destination, max_batch=batch, gather_seconds=gather)
 
 
 def _committees(attestors: Sequence[Attestor]) -> tuple[Committee, ...]:

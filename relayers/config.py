@@ -175,6 +175,10 @@ class LinkSettings(Settings):
     destination: str
     max_batch: Annotated[int, Field(ge=1, le=32)] = 8
     """Packets in one transaction; the ledgers take at most 32."""
+    gather_seconds: Annotated[float, Field(ge=0, le=60)] = 0
+    """Pause after a delivery that was not full: what becomes final meanwhile travels with the next one. Where a block's
+    transactions are chosen when the block before it is there (Clique), half a block time costs nothing: what is sent
+    any earlier waits in the pool."""
 
 
 class RelayerSettings(Settings):

@@ -143,6 +143,8 @@ class Link:
         self._watched = float("-inf")
         self._horizon: Horizon | None = None
         self.pending = 0
+        self.full = False
+        """Whether the last delivery took as many packets as it may: then more are likely to wait."""
 
     def step(self) -> Step:
         """One look, and at most one transaction.
@@ -266,6 +268,7 @@ class Link:
         if advance is not None and advance.hands_over:
             # Another hand-over may have happened since.
             self._watched = float("-inf")
+        self.full = len(delivery.batch) == self._batch
         self._refresh, self._batch = False, self._route.max_batch
         self._metrics.delivered.inc(len(delivery.batch))
         self._metrics.cost.inc(receipt.cost)

@@ -70,6 +70,7 @@ class _Worker:
         self,
         settings: RelayerSettings,
         route: Route,
+        gather: float,
         queue_path: Path,
         urls: tuple[str, ...],
         pulse: Pulse,
@@ -79,6 +80,7 @@ class _Worker:
     ) -> None:
         self._settings, self._route, self._queue_path, self._urls = settings, route, queue_path, urls
         self._pulse, self._health, self._metrics, self._log = pulse, health, metrics, log
+        self._gather = gather
         self._said: dict[str, tuple[str, float]] = {}
         self.error: BaseException | None = None
         self.thread = threading.Thread(target=self._run, name=route.name)
@@ -120,6 +122,8 @@ class _Worker:
                     waits = waits + 1 if step is Step.WAITING else 0
                     if step is Step.IDLE:
                         self._pulse.wait(poll, beat)
+                    elif step is Step.DELIVERED and not link.full:
+                        self._pulse.wait(self._gather, beat)
                     elif step is Step.WAITING:
                         # Attestors sign moments after the block: ask them soon, then less and less often.
                         self._pulse.wait(backoff(waits, poll / WAITING_STEPS, poll), beat)
@@ -183,6 +187,7 @@ def run(config: Path, json: bool = False) -> int:
         _Worker(
             settings,
             _route(settings, link, name, specs, paying[link.destination]),
+            link.gather_seconds,
             queue_path,
             next(source.attestors for source in settings.sources if source.chain == link.source),
             pulse,
