@@ -12,7 +12,7 @@ from poft.protocol.errors import ConfigError
 from poft.topology import topology
 
 from .faults import FaultSettings
-from .trust import FOLLOWS, Scheme
+from .trust import FOLLOWS, VOTED, Scheme
 
 
 class NetworkSettings(Settings):
@@ -113,6 +113,9 @@ class ExperimentSettings(Settings):
             if followed not in (None, self.network(link.source).kind):
                 scheme = link.scheme or self.relay.scheme
                 raise ValueError(f"link {link.source} → {link.destination}: {scheme} follows {followed} sources only")
+            source = self.network(link.source)
+            if link.scheme in VOTED and not (source.validators or source.rpc):
+                raise ValueError(f"link {link.source} → {link.destination}: {link.scheme} needs validators that sign")
         for fault in self.faults:
             if fault.network not in names:
                 raise ValueError(f"a fault names the unknown network {fault.network}")
@@ -126,7 +129,10 @@ class ExperimentSettings(Settings):
     def embedded(self) -> ExperimentSettings:
         """The same federation on embedded devnets, where nothing fails: what its models are compared with."""
         networks = tuple(one.model_copy(update={"validators": 0}) for one in self.networks)
-        return self.model_copy(update={"networks": networks, "faults": ()})
+        links = tuple(
+            link.model_copy(update={"scheme": "CMT1"}) if link.scheme in VOTED else link for link in self.all_links()
+        )
+        return self.model_copy(update={"networks": networks, "faults": (), "links": links})
 
     def task(self) -> TaskSettings:
         """What every network's task trains."""

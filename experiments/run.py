@@ -374,6 +374,10 @@ class Run:
         found: list[Forgery] = []
         measured: dict[str, dict[str, int]] = {}
         for source, destination in self._links:
+            if (scheme := self._schemes[source, destination]) != "CMT1":
+                said = f"{source} → {destination} is not attacked: the run's forgeries are of CMT1, not of {scheme}"
+                self._journal.say("step", text=said)
+                continue
             link = LinkUnderAttack(
                 f"{source} → {destination}",
                 self._chain(source),

@@ -6,22 +6,29 @@ signatures needs none.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from poft.chain import Chain, StateSource
-from poft.protocol.errors import ConfigError
+from poft.chain import Chain, CommitmentSource, StateSource
+from poft.protocol.errors import ConfigError, Unreachable
 from poft.protocol.finality import MIN_COMMITTEE
+from poft.verification.beefy import Justification
+from poft.verification.schemes.bef1 import BeefyGenesis
 from poft.verification.schemes.cmt1 import CommitteeGenesis
 from poft.verification.schemes.esp1 import OutboxGenesis
 
-Scheme = Literal["CMT1", "ESP1"]
+Scheme = Literal["BEF1", "CMT1", "ESP1"]
 
-FOLLOWS: Mapping[str, str] = {"ESP1": "evm"}
+FOLLOWS: Mapping[str, str] = {"BEF1": "substrate", "ESP1": "evm"}
 """The kind of source that a scheme can follow; a scheme that is not listed follows every kind."""
 ATTESTED = frozenset({"CMT1", "ESP1"})
 """Schemes whose proofs are made of attestors' statements."""
+VOTED = frozenset({"BEF1"})
+"""Schemes whose proofs are validators' own signatures: embedded devnets have none."""
+_COMMITMENT_SECONDS = 120.0
+_POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,4 +55,18 @@ def _outbox(origin: Origin) -> bytes:
     return OutboxGenesis(origin.chain.outbox_address, _committee(origin)).encode()
 
 
-_GENESES: Mapping[str, Callable[[Origin], bytes]] = {"CMT1": _committee, "ESP1": _outbox}
+def _validators(origin: Origin) -> bytes:
+    """Who signs now, and who follows: as the source's node says, which whoever starts a run has started."""
+    chain, deadline = origin.chain, time.monotonic() + _COMMITMENT_SECONDS
+    if not isinstance(chain, CommitmentSource):
+        raise ConfigError(f"validators of {chain.spec.name} sign no commitments", "Follow it by another scheme")
+    while not (height := chain.committed_height()):
+        if time.monotonic() > deadline:
+            raise Unreachable(f"{chain.spec.name}: no commitment in {_COMMITMENT_SECONDS:.0f} s")
+        time.sleep(_POLL_SECONDS)
+    members = chain.validators(height)
+    epoch = Justification.decode(chain.justifications(height)[0]).commitment.epoch
+    return BeefyGenesis(epoch, members, chain.next_committee(height), len(members) < MIN_COMMITTEE).encode()
+
+
+_GENESES: Mapping[str, Callable[[Origin], bytes]] = {"BEF1": _validators, "CMT1": _committee, "ESP1": _outbox}

@@ -43,6 +43,18 @@ def test_faults_are_read_and_told_in_words() -> None:
         ({"networks": [{**ALPHA, "validators": 0}, BETA]}, "faults are for networks of several validators"),
         ({"networks": [{**ALPHA, "validators": 33}, BETA]}, "networks.0.validators"),
         ({"relay": {"scheme": "ESP1"}}, "link beta → alpha: ESP1 follows evm sources only"),
+        ({"relay": {"scheme": "BEF1"}}, "link alpha → beta: BEF1 follows substrate sources only"),
+        (
+            {
+                "networks": [ALPHA, {**BETA, "validators": 0}],
+                "faults": [],
+                "links": [
+                    {"source": "alpha", "destination": "beta"},
+                    {"source": "beta", "destination": "alpha", "scheme": "BEF1"},
+                ],
+            },
+            "link beta → alpha: BEF1 needs validators that sign",
+        ),
         ({"relay": {"scheme": "XYZ1"}}, "relay.scheme"),
     ],
 )
