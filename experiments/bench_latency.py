@@ -92,8 +92,14 @@ class Side:
     attestors: list[Attestor]
 
 
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
 def measure(
-    packets: int = PACKETS, batches: dict[int, int] | None = None, tell: Callable[[str], None] = print
+    packets: int = PACKETS,
+    batches: dict[int, int] | None = None,
+    tell: Callable[[str], None] = _say,
 ) -> tuple[list[Latency], list[Sustained]]:
     """Both ways at once: first the latency, then what the link sustains with every size of a batch."""
     with ExitStack() as ending:
@@ -103,11 +109,15 @@ def measure(
         found = []
         for gather in GATHERS:
             tell(f"{packets} packets each way, one a second, gathered for {gather} s")
-            found += _latency(folder, sides, packets, gather)
+            for one in _latency(folder, sides, packets, gather):
+                tell(f"{one.link}: p50 {one.p50} s, p95 {one.p95} s, longest {one.longest} s")
+                found.append(one)
         sustained = []
         for batch, backlog in (BATCHES if batches is None else batches).items():
             tell(f"a backlog of {backlog} packets each way, {batch} in a transaction")
-            sustained += _sustained(folder, sides, services, batch, backlog)
+            for rate in _sustained(folder, sides, services, batch, backlog):
+                tell(f"{rate.link}: {rate.per_second} packets a second")
+                sustained.append(rate)
         return found, sustained
 
 

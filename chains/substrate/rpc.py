@@ -9,6 +9,7 @@ may have been a transaction.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 
 from websocket import WebSocket, WebSocketException, create_connection
@@ -19,6 +20,10 @@ Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 
 TIMEOUT = 60.0
 """Seconds until an endpoint counts as gone. chopsticks answers nothing while it builds a block."""
+
+IDLE_SECONDS = 20.0
+"""A connection that was not used for longer is made anew: nodes drop whoever does not answer their pings (every 30 s),
+and nobody here listens between two calls."""
 
 _METHOD_NOT_FOUND = -32601
 _MAX_PIPELINE = 256
@@ -45,6 +50,7 @@ class Rpc:
         self.url = url
         self._timeout = timeout
         self._socket: WebSocket | None = None
+        self._used = 0.0
         self._next = 1
 
     def ask(self, method: str, *params: object) -> Json:
@@ -103,6 +109,10 @@ class Rpc:
         return [self._result(answers[number]) for number in range(first, self._next)]
 
     def _connected(self) -> WebSocket:
+        now = time.monotonic()
+        if now - self._used > IDLE_SECONDS:
+            self.close()
+        self._used = now
         if self._socket is None:
             self._socket = create_connection(self.url, timeout=self._timeout, skip_utf8_validation=True)
         return self._socket
