@@ -18,7 +18,7 @@ from poft.protocol.errors import ConfigError
 
 from .devnet import KIND
 from .genesis import GOVERNOR, Beginning, value_key
-from .node_spec import NodeSpec, write_node_spec
+from .node_spec import SESSION_LENGTH, NodeSpec, write_node_spec
 from .poft_node import PoftNode, common_arguments, node_program
 from .rpc import Rpc
 from .runtime import number, octets
@@ -33,13 +33,24 @@ _GENESIS = "genesis"
 _STATUS_SECONDS = 5.0
 
 
-def create_network(folder: Path, name: str, validators: int, accounts: Sequence[str] = ()) -> SubstrateNetwork:
-    """See `poft.network.NetworkKind.create_network`."""
+def create_network(
+    folder: Path,
+    name: str,
+    validators: int,
+    accounts: Sequence[str] = (),
+    *,
+    founders: int | None = None,
+    session_length: int = SESSION_LENGTH,
+) -> SubstrateNetwork:
+    """See `poft.network.NetworkKind.create_network`. `founders` of the nodes validate from the first block on (all,
+    when not told); the others follow, until governance has them validate, at the end of a session.
+    """
     folder = folder.resolve()
     network.require_room(folder, validators, MAX_VALIDATORS)
     node_program()
     keys = [development_keys(name, position) for position in range(validators)]
-    spec = NodeSpec(Beginning(name, tuple(accounts)), tuple(one.public for one in keys))
+    first = tuple(one.public for one in keys[:founders])
+    spec = NodeSpec(Beginning(name, tuple(accounts)), first, session_length=session_length)
     write_node_spec(spec, folder / _SPEC)
     members = tuple(_member(folder, position, one) for position, one in enumerate(keys))
     state = State(KIND, name, spec.domain.hex(), members, {})
