@@ -1,8 +1,8 @@
 """Development chains: processes that this project starts, resumes and stops.
 
 A devnet lives in a folder: `devnet.json` (what it is, and the pid while it runs), `node.log`, and what its engine keeps
-there. Two engines: chopsticks, which needs nothing that is not on npm, and our own node (`make node`), which has what a
-real network has. The node runs detached; blocks are final at once.
+there. Two engines: our own node, which has what a real network has and is taken where `make node` has built it, and
+chopsticks, which needs nothing that is not on npm. The engine runs detached; blocks are final at once.
 """
 
 from __future__ import annotations
@@ -20,14 +20,13 @@ from poft.whole_file import write_whole
 
 from .chopsticks import Chopsticks
 from .genesis import COINS, GOVERNOR, RUNTIME, Beginning, domain_of, keypair
-from .poft_node import PoftNode
+from .poft_node import PoftNode, node_is_built
 from .ready import wait_until_it_answers
 from .rpc import Rpc
 from .runtime import Runtime, number, record
 from .sending import Payer
 
 KIND = "substrate"
-DEFAULT_ENGINE = Chopsticks.name
 
 _STATE, _LOG = "devnet.json", "node.log"
 
@@ -80,7 +79,7 @@ class _State:
 
 class SubstrateDevnet:
     """Devnets of kind `substrate`: new ones on this runtime, by the engine that is asked for (none: the folder's, else
-    the default)."""
+    our own node where it is built, else chopsticks)."""
 
     def __init__(self, engine: str = "", runtime: Path = RUNTIME) -> None:
         self._engine = engine
@@ -125,7 +124,7 @@ class SubstrateDevnet:
 def _engine(asked: str, folder: Path, state: _State | None) -> Engine:
     """The engine that was asked for; a folder keeps the one that it began with."""
     begun = state.engine.split()[0] if state else ""
-    chosen = asked or begun or DEFAULT_ENGINE
+    chosen = asked or begun or (PoftNode.name if node_is_built() else Chopsticks.name)
     if chosen not in _ENGINES:
         raise ConfigError(f"there is no engine {chosen!r}", f"Engines: {', '.join(sorted(_ENGINES))}")
     if begun not in ("", chosen):

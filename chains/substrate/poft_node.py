@@ -31,12 +31,20 @@ def node_program() -> Path:
     Raises:
         ConfigError: it was not built.
     """
+    if not node_is_built():
+        raise ConfigError(f"{_program()} is not there", f"make node builds it; {PROGRAM_VARIABLE} names another place")
+    return _program()
+
+
+def node_is_built() -> bool:
+    """Whether the program is there."""
+    return os.access(_program(), os.X_OK)
+
+
+def _program() -> Path:
     named = os.environ.get(PROGRAM_VARIABLE)
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    program = Path(named) if named else cache / "poft" / "node-target" / "release" / "poft-node"
-    if not os.access(program, os.X_OK):
-        raise ConfigError(f"{program} is not there", f"make node builds it; {PROGRAM_VARIABLE} names another place")
-    return program
+    return Path(named) if named else cache / "poft" / "node-target" / "release" / "poft-node"
 
 
 def common_arguments(spec: Path, data: Path, port: int) -> list[str]:
