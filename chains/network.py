@@ -27,8 +27,8 @@ _LOG = "node.log"
 _READY_SECONDS = 120.0
 _POLL_SECONDS = 0.05
 _LOG_LINES = 6
-_FULL = ("No space left on device", "File too large", "Disk quota exceeded")
-"""What the system calls ENOSPC, EFBIG and EDQUOT, as programs repeat it."""
+_FULL = ("no space left on device", "file too large", "disk quota exceeded")
+"""What the system calls ENOSPC, EFBIG and EDQUOT, as programs repeat it in capitals or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +100,14 @@ class Network(ABC):
         for at in begun:
             require_free(self.validators[at].rpc_port)
             require_free(self.validators[at].peer_port)
+        spoken = {at: self.log(at).stat().st_size if self.log(at).exists() else 0 for at in begun}
         try:
             for at in begun:
                 with uninterrupted():
                     process = launch([program, *self.arguments(at)], self.log(at), {})
                     self._set({at: replace(self.validators[at], process=process)})
             for done, at in enumerate(begun, start=1):
-                self._wait(at)
+                self._wait(at, spoken[at])
                 tell(f"validator {at} answers ({done} of {len(begun)})")
             if begun:
                 self.began(begun)
@@ -136,7 +137,8 @@ class Network(ABC):
         for group in groups:
             strangers = [self.validators[other].peer for other in self.positions if other not in group]
             for at in group:
-                self.cut(at, strangers)
+                if runs(self.validators[at].process):
+                    self.cut(at, strangers)
 
     def join(self) -> None:
         """See `poft.network.Network.join`."""
@@ -159,12 +161,12 @@ class Network(ABC):
         except (ChainError, Refused):  # it runs and does not answer, or it changes its branch: the zeros say so
             return status
 
-    def _wait(self, position: int) -> None:
-        """Until the validator answers as its kind wants it."""
+    def _wait(self, position: int, spoken: int) -> None:
+        """Until the validator answers as its kind wants it; so many bytes of its log are older than this start."""
         deadline = time.monotonic() + _READY_SECONDS
         while time.monotonic() < deadline:
             if not runs(self.validators[position].process):
-                raise self._ended(position)
+                raise self.failed(position, self.log(position).read_bytes()[spoken:].decode(errors="replace"))
             try:
                 if self.answers(position):
                     return
@@ -173,13 +175,13 @@ class Network(ABC):
             time.sleep(_POLL_SECONDS)
         raise Unreachable(f"validator {position} does not answer as it should; see {self.log(position)}")
 
-    def _ended(self, position: int) -> ConfigError:
-        log = self.log(position)
-        words = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
-        said = " ".join(words[-_LOG_LINES:])
-        remedy = f"See {log}. If its database is damaged: poft devnet restart {self._state.kind} {position} --wipe"
-        if any(word in said for word in _FULL):
+    def failed(self, position: int, words: str) -> ConfigError:
+        """A validator that did not come up, with its last words and what to do about it."""
+        again = f"poft devnet restart {self._state.kind} {position} --wipe"
+        remedy = f"See {self.log(position)}. If its database is damaged: {again}"
+        if any(word in words.lower() for word in _FULL):
             remedy = f"Free space on the disk of {self._folder}, then start it again"
+        said = " ".join(words.splitlines()[-_LOG_LINES:])
         return ConfigError(f"validator {position} of {self.name!r} ended before it answered: {said}", remedy)
 
     def _set(self, changed: dict[int, Validator]) -> None:

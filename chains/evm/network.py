@@ -104,7 +104,7 @@ class EvmNetwork(network.Network):
         """See `chains.network.Network.arguments`; a new database begins with the genesis."""
         home, member = self.home(position), self.validators[position]
         if not self.database(position).exists():
-            self._begin(home)
+            self._begin(position)
         peers, chain_id = str(self._folder / _PEERS), str(chain_id_of(self.name))
         return [
             *["--datadir", str(home), "--config", peers, "--networkid", chain_id],
@@ -154,13 +154,12 @@ class EvmNetwork(network.Network):
             rpc.close()
         return replace(status, height=head, final=final, peers=peers, outbox_size=size)
 
-    def _begin(self, home: Path) -> None:
-        genesis = str(self._folder / _GENESIS)
-        command = [str(self.program()), "--datadir", str(home), "--state.scheme", "hash", *DATABASE, "init", genesis]
+    def _begin(self, position: int) -> None:
+        scheme = ["--datadir", str(self.home(position)), "--state.scheme", "hash", *DATABASE]
+        command = [str(self.program()), *scheme, "init", str(self._folder / _GENESIS)]
         made = subprocess.run(command, capture_output=True, text=True, check=False)
         if made.returncode:
-            said = made.stderr.strip()[-400:]
-            raise ConfigError(f"geth init failed in {home}: {said}", f"See {genesis}")
+            raise self.failed(position, made.stderr)
 
 
 def _key(name: str, position: int) -> bytes:

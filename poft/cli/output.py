@@ -6,6 +6,10 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 Json = str | int | float | bool | None | Sequence["Json"] | dict[str, "Json"]
 
@@ -16,8 +20,14 @@ def print_json(value: Json) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table for people."""
+    """Prints a table for people."""
     from rich.console import Console
+
+    Console().print(table_of(title, columns, rows))
+
+
+def table_of(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    """A table for people."""
     from rich.table import Table
 
     table = Table(title=title, title_justify="left")
@@ -25,7 +35,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
         table.add_column(column)
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
-    Console().print(table)
+    return table
 
 
 def fail(message: str, code: IntEnum | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -207,6 +208,21 @@ def test_start_refused_port_in_use_leaves_nothing_running(
             late.start()
     assert pids(late) == [0, 0]
     assert not late.log(0).exists()
+
+
+def test_start_on_a_full_disk_names_the_validator_and_the_remedy(
+    create: Callable[[Path, str, int], Network], kind: str, tmp_path: Path
+) -> None:
+    """No file may grow beyond a few kilobytes: writing fails for the program as on a full disk."""
+    network = create(tmp_path, "full", 1)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, ({"evm": 2_000, "substrate": 16_000}[kind], before[1]))
+    try:
+        with pytest.raises(ConfigError, match=r"validator 0 of 'full' ended .* Free space on the disk of"):
+            network.start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert pids(network) == [0]
 
 
 def test_start_that_is_interrupted_leaves_nothing_running(

@@ -21,7 +21,24 @@ def _by_kind(command: Command) -> dict[str, dict[str, object]]:
     assert command.code == 0, command.said()
     record = command.record()
     assert isinstance(record, list)
-    return {one["kind"]: one for one in record}
+    return {one["kind"]: {**one, **one["validators"][0]} for one in record}
+
+
+@pytest.mark.parametrize(
+    ("asked", "built", "engine"),
+    [("", True, "node"), ("", False, "chopsticks"), ("node", True, "node"), ("chopsticks", True, "chopsticks")],
+)
+def test_substrate_runs_on_our_node_where_it_is_built(asked: str, built: bool, engine: str, tmp_path: Path) -> None:
+    place = ("--kind", "substrate", "--folder", tmp_path / "nets")
+    environment = {} if built else {"POFT_NODE": str(tmp_path / "not built")}
+    up = poft(
+        "devnet", "up", *place, *(["--substrate", asked] if asked else []), folder=tmp_path, environment=environment
+    )
+    assert up.code == 0, up.said()
+    assert f"substrate: {engine} " in up.said()
+    assert poft("devnet", "down", "--wipe", "--folder", tmp_path / "nets", folder=tmp_path).code == 0
+    assert not (tmp_path / "nets").exists()
+    up.nothing_left()
 
 
 def test_up_status_down_and_up_again(tmp_path: Path) -> None:
