@@ -27,6 +27,8 @@ _LOG = "node.log"
 _READY_SECONDS = 120.0
 _POLL_SECONDS = 0.05
 _LOG_LINES = 6
+_ROOM = 16 << 20
+"""Bytes that a validator's databases need to begin."""
 _FULL = ("no space left on device", "file too large", "disk quota exceeded")
 """What the system calls ENOSPC, EFBIG and EDQUOT, as programs repeat it in capitals or not."""
 
@@ -110,7 +112,7 @@ class Network(ABC):
                 self._wait(at, spoken[at])
                 tell(f"validator {at} answers ({done} of {len(begun)})")
             if begun:
-                self.began(begun)
+                self._all_answer(begun, spoken)
         except BaseException:  # whatever it was, also Ctrl-C: nothing that was started here stays behind
             self.stop(begun)
             raise
@@ -166,7 +168,7 @@ class Network(ABC):
         deadline = time.monotonic() + _READY_SECONDS
         while time.monotonic() < deadline:
             if not runs(self.validators[position].process):
-                raise self.failed(position, self.log(position).read_bytes()[spoken:].decode(errors="replace"))
+                raise self.failed(position, self._words(position, spoken))
             try:
                 if self.answers(position):
                     return
@@ -175,11 +177,25 @@ class Network(ABC):
             time.sleep(_POLL_SECONDS)
         raise Unreachable(f"validator {position} does not answer as it should; see {self.log(position)}")
 
+    def _all_answer(self, begun: Sequence[int], spoken: dict[int, int]) -> None:
+        try:
+            self.began(begun)
+        except ChainError as error:
+            for at in begun:
+                if not runs(self.validators[at].process):
+                    raise self.failed(at, self._words(at, spoken[at])) from error
+            raise
+
+    def _words(self, position: int, spoken: int) -> str:
+        return self.log(position).read_bytes()[spoken:].decode(errors="replace")
+
     def failed(self, position: int, words: str) -> ConfigError:
         """A validator that did not come up, with its last words and what to do about it."""
         again = f"poft devnet restart {self._state.kind} {position} --wipe"
         remedy = f"See {self.log(position)}. If its database is damaged: {again}"
-        if any(word in words.lower() for word in _FULL):
+        # A log on that disk may end before it says so.
+        full = shutil.disk_usage(self._folder).free < _ROOM
+        if full or any(word in words.lower() for word in _FULL):
             remedy = f"Free space on the disk of {self._folder}, then start it again"
         said = " ".join(words.splitlines()[-_LOG_LINES:])
         return ConfigError(f"validator {position} of {self.name!r} ended before it answered: {said}", remedy)

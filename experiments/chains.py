@@ -20,9 +20,9 @@ _DEVNET = "devnet.json"
 _POLL_SECONDS = 0.2
 
 
-def start_devnet(place: Path, kind: str, name: str, accounts: Sequence[str]) -> ChainSpec:
-    """Starts or resumes an embedded devnet."""
-    spec = replace(devnet(kind).start(place, name, 0, accounts), name=name)
+def start_devnet(place: Path, kind: str, name: str, accounts: Sequence[str], engine: str = "") -> ChainSpec:
+    """Starts or resumes an embedded devnet; by the kind's own choice of engine where none is named."""
+    spec = replace(devnet(kind, engine).start(place, name, 0, accounts), name=name)
     write_spec(place / "spec.json", spec)
     return spec
 
@@ -42,6 +42,11 @@ def start_network(
     spec = replace(network.spec(network.positions), name=name)
     write_spec(place / "spec.json", spec)
     return spec, network
+
+
+def engine_of(place: Path, kind: str) -> str:
+    """What makes the blocks of an embedded devnet."""
+    return devnet(kind).status(place).engine
 
 
 def stop_chain(place: Path, kind: str) -> None:

@@ -15,6 +15,13 @@ def run(
     embedded: Annotated[
         bool, typer.Option(help="The same federation on embedded devnets, without faults: its models have to be equal.")
     ] = False,
+    substrate: Annotated[
+        str,
+        typer.Option(
+            metavar="ENGINE",
+            help="What makes the blocks of Substrate devnets: node, or chopsticks. Default: node, where it is built.",
+        ),
+    ] = "",
     json: Annotated[bool, typer.Option("--json", help="Print events and the report as JSON lines.")] = False,
 ) -> None:
     """Run an experiment on real chains, or resume it where it was stopped."""
@@ -31,7 +38,7 @@ def run(
     settings = settings.embedded() if embedded else settings
     folder = output or Path("runs") / settings.name
     start = run_seeds if settings.seeds else run_experiment
-    report = start(settings, folder, fresh=fresh, as_json=json)
+    report = start(settings, folder, fresh=fresh, as_json=json, engines={"substrate": substrate})
     record = codec.loads(report.read_text())
     if json:
         print(codec.dumps({"event": "report", **record}))

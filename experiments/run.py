@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from experiments.baselines import Curve, isolated, pooled
-from experiments.chains import Failover, start_devnet, start_network, stop_chain, wait_until_final
+from experiments.chains import Failover, engine_of, start_devnet, start_network, stop_chain, wait_until_final
 from experiments.config import ExperimentSettings, NetworkSettings
 from experiments.deliveries import require_delivered_once, sent_to
 from experiments.faults import Faults, Target
@@ -76,8 +76,11 @@ class Interrupted(PoftError):
 class Run:
     """One run of an experiment in a folder. `stop` may be set from anywhere: the run then ends at its next step."""
 
-    def __init__(self, settings: ExperimentSettings, folder: Path, journal: Journal) -> None:
+    def __init__(
+        self, settings: ExperimentSettings, folder: Path, journal: Journal, engines: Mapping[str, str]
+    ) -> None:
         self.stop = threading.Event()
+        self._engines = engines
         self._settings = settings
         self._task = settings.task()
         self._folder = folder
@@ -165,7 +168,9 @@ class Run:
             for i in range(self._settings.relay.relayers)
         ]
         if not network.validators:
-            return start_devnet(place, network.kind, network.name, payers)
+            spec = start_devnet(place, network.kind, network.name, payers, self._engines.get(network.kind, ""))
+            self._journal.say("step", text=f"{network.name} runs on {engine_of(place, network.kind)}")
+            return spec
         spec, self._real[network.name] = start_network(place, network.kind, network.name, network.validators, payers)
         return spec
 
@@ -416,8 +421,10 @@ class Run:
         return curves
 
 
-def run_experiment(settings: ExperimentSettings, folder: Path, *, fresh: bool, as_json: bool) -> Path:
-    """Runs an experiment in a folder, or resumes it; returns the report's JSON file.
+def run_experiment(
+    settings: ExperimentSettings, folder: Path, *, fresh: bool, as_json: bool, engines: Mapping[str, str]
+) -> Path:
+    """Runs an experiment in a folder, or resumes it; returns the report's JSON file. `engines` by kind of devnet.
 
     Raises:
         ConfigError: the folder holds another configuration's run, or another process runs in it.
@@ -432,7 +439,7 @@ def run_experiment(settings: ExperimentSettings, folder: Path, *, fresh: bool, a
             raise ConfigError(f"{folder} holds a run of another configuration", "Use --fresh or another --output")
         write_whole(marker, described)
         journal = Journal(folder / "history.jsonl", as_json)
-        run = Run(settings, folder, journal)
+        run = Run(settings, folder, journal, engines)
         try:
             return run.execute()
         except KeyboardInterrupt:

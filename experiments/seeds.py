@@ -27,7 +27,9 @@ ROWS = (
 )
 
 
-def run_seeds(settings: ExperimentSettings, folder: Path, *, fresh: bool, as_json: bool) -> Path:
+def run_seeds(
+    settings: ExperimentSettings, folder: Path, *, fresh: bool, as_json: bool, engines: Mapping[str, str]
+) -> Path:
     """Runs every seed, or goes on where an earlier call stopped; returns the report's JSON file."""
     if not settings.baselines:
         raise ConfigError("seeds compare with the baselines", "Set baselines = true, or leave seeds out")
@@ -37,7 +39,7 @@ def run_seeds(settings: ExperimentSettings, folder: Path, *, fresh: bool, as_jso
         if fresh and place.exists():
             remove_run(place)
         if not _complete(place, one):
-            run_experiment(one, place, fresh=False, as_json=as_json)
+            run_experiment(one, place, fresh=False, as_json=as_json, engines=engines)
         records.append(json.loads((place / "report.json").read_text()))
     record = {"experiment": settings.name, "seeds": list(settings.seeds), **_spread(records)}
     (folder / "report.md").write_text(_markdown(settings, record, records))

@@ -216,7 +216,7 @@ def test_start_on_a_full_disk_names_the_validator_and_the_remedy(
     """No file may grow beyond a few kilobytes: writing fails for the program as on a full disk."""
     network = create(tmp_path, "full", 1)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, ({"evm": 2_000, "substrate": 16_000}[kind], before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, ({"evm": 1_200, "substrate": 16_000}[kind], before[1]))
     try:
         with pytest.raises(ConfigError, match=r"validator 0 of 'full' ended .* Free space on the disk of"):
             network.start()

@@ -30,19 +30,23 @@ from poft.verification.schemes.cmt1 import CommitteeGenesis
 from .chain_kit import ChainConformance, DevnetConformance, free_port, label, refuses
 
 
+def devnet() -> SubstrateDevnet:
+    return SubstrateDevnet("chopsticks")
+
+
 class TestSubstrateChain(ChainConformance):
-    make_devnet = SubstrateDevnet
+    make_devnet = staticmethod(devnet)
     make_chain = SubstrateChain
 
 
 class TestSubstrateDevnet(DevnetConformance):
-    make_devnet = SubstrateDevnet
+    make_devnet = staticmethod(devnet)
     make_chain = SubstrateChain
 
 
 @pytest.fixture(scope="module")
 def spec(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChainSpec]:
-    net, folder = SubstrateDevnet(), tmp_path_factory.mktemp("substrate")
+    net, folder = devnet(), tmp_path_factory.mktemp("substrate")
     yield net.start(folder, "own cases", 0, [net.account("payer")])
     net.stop(folder)
 
@@ -94,7 +98,7 @@ def test_evidence_refused_storage_is_not_what_the_header_commits_to(chain: Subst
 
 @pytest.mark.devnet
 def test_evidence_refused_two_endpoints_tell_two_stories(spec: ChainSpec, tmp_path: Path) -> None:
-    net = SubstrateDevnet()
+    net = devnet()
     fork = net.start(tmp_path, spec.name, 0)
     try:
         assert fork.domain == spec.domain
@@ -201,7 +205,7 @@ def test_extrinsic_dies_when_no_block_takes_it(
     chain: SubstrateChain, node: Rpc, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runtime_module, "LIFETIME", 4)
-    runtime, stranger = Runtime(node), keypair(SubstrateDevnet().account("payer"))
+    runtime, stranger = Runtime(node), keypair(devnet().account("payer"))
     late = runtime.sign(runtime.call("System", "remark", {"remark": "0x00"}), stranger, 0)
     pass_blocks(chain, 5)
     # The block that it was signed for is not the one that its lifetime now begins with.
@@ -242,7 +246,7 @@ def test_seed_pays_like_a_derivation(spec: ChainSpec, chain: SubstrateChain) -> 
 @pytest.fixture
 def foreign(tmp_path: Path) -> Iterator[SubstrateChain]:
     """The same chain behind plain chopsticks: a pool, refused extrinsics in blocks, headers without our item."""
-    net, port = SubstrateDevnet(), free_port()
+    net, port = devnet(), free_port()
     spec = net.start(tmp_path, "foreign", 0)
     net.stop(tmp_path)
     program = chopsticks.node_modules() / "@acala-network" / "chopsticks" / "chopsticks.cjs"
@@ -299,7 +303,7 @@ def test_foreign_node_is_read_and_paid_alike(foreign: SubstrateChain) -> None:
 
 @pytest.mark.devnet
 def test_connection_survives_a_restart_of_its_node(tmp_path: Path) -> None:
-    net = SubstrateDevnet()
+    net = devnet()
     spec = net.start(tmp_path, "restarted", 0)
     try:
         chain = SubstrateChain(spec)
@@ -323,7 +327,7 @@ def test_connection_survives_a_restart_of_its_node(tmp_path: Path) -> None:
 
 @pytest.mark.devnet
 def test_stop_ends_only_its_own_process(tmp_path: Path) -> None:
-    net = SubstrateDevnet()
+    net = devnet()
     net.start(tmp_path, "own process", 0)
     path = tmp_path / "devnet.json"
     pid = net.status(tmp_path).pid
@@ -340,24 +344,24 @@ def test_stop_ends_only_its_own_process(tmp_path: Path) -> None:
 def test_start_refused_folder_of_another_devnet(tmp_path: Path) -> None:
     (tmp_path / "devnet.json").write_text('{"kind": "evm", "name": "x", "more": 1}')
     with pytest.raises(ConfigError, match="evm devnet"):
-        SubstrateDevnet().start(tmp_path, "x", free_port())
+        devnet().start(tmp_path, "x", free_port())
     (tmp_path / "devnet.json").write_text("{}")
     with pytest.raises(ConfigError, match=r"devnet\.json"):
-        SubstrateDevnet().start(tmp_path, "x", free_port())
+        devnet().start(tmp_path, "x", free_port())
 
 
 def test_start_refused_tool_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch, pytest.raises(ConfigError, match="Install Node 20"):
         patch.setenv("PATH", str(tmp_path))
-        SubstrateDevnet().start(tmp_path / "a", "x", 0)
+        devnet().start(tmp_path / "a", "x", 0)
     monkeypatch.setattr(chopsticks, "_PACKAGE", "@acala-network/not-installed")
     with pytest.raises(ConfigError, match="make setup"):
-        SubstrateDevnet().start(tmp_path / "b", "x", 0)
+        devnet().start(tmp_path / "b", "x", 0)
 
 
 @pytest.mark.devnet
 def test_start_refused_name_too_long_for_the_ledger_leaves_nothing_running(tmp_path: Path) -> None:
-    net = SubstrateDevnet()
+    net = devnet()
     with pytest.raises(ConfigError, match=r"node\.log"):
         net.start(tmp_path, "x" * 100_000, 0)
     assert not net.status(tmp_path).running

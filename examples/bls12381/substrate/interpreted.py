@@ -55,7 +55,7 @@ def measure(chain: Chain, node: psutil.Process, scheme: str, members: int) -> No
 def main(runtime: str) -> None:
     """Measures on a devnet of its own."""
     with tempfile.TemporaryDirectory(prefix="poft-interpreted-") as folder:
-        devnet = SubstrateDevnet(runtime=Path(runtime))
+        devnet = SubstrateDevnet("chopsticks", Path(runtime))
         spec = devnet.start(Path(folder), "interpreted", 0)
         try:
             node = psutil.Process(devnet.status(Path(folder)).pid)
