@@ -1,4 +1,5 @@
-"""Four validators of our own node: blocks in turns, votes, deaths, and what a lying endpoint cannot say about them."""
+"""Four validators of our own node, one network for all tests: the conformance kit, blocks in turns, votes, deaths, and
+what a lying endpoint cannot say about them."""
 
 from __future__ import annotations
 
@@ -9,21 +10,23 @@ from pathlib import Path
 
 import pytest
 
-from chains.substrate import SubstrateChain
+from chains.substrate import SubstrateChain, SubstrateDevnet
 from chains.substrate.evidence import finality_evidence
 from chains.substrate.network import SubstrateNetwork, create_network
 from chains.substrate.rpc import Json, Rpc
 from chains.substrate.runtime import Runtime
 from poft.protocol.errors import Code, ConfigError, Refused
 
-from .chain_kit import label, until
+from .chain_kit import ChainConformance, Net, label, until
 
 pytestmark = [pytest.mark.devnet, pytest.mark.slow]
+
+STRANGER = SubstrateDevnet().account("stranger")
 
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SubstrateNetwork]:
-    network = create_network(tmp_path_factory.mktemp("network"), "Four validators", 4)
+    network = create_network(tmp_path_factory.mktemp("network"), "Four validators", 4, [STRANGER])
     network.start()
     try:
         until(lambda: min(final(network)) >= 3, "three final blocks")
@@ -45,6 +48,18 @@ def chain(network: SubstrateNetwork) -> Iterator[SubstrateChain]:
     chain = SubstrateChain(network.spec())
     yield chain
     chain.close()
+
+
+# --- the kit ---------------------------------------------------------------------------------------------------------
+
+
+class TestFourValidators(ChainConformance):
+    make_chain = SubstrateChain
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def net(cls, network: SubstrateNetwork) -> Net:
+        return Net(network.spec(), SubstrateChain, STRANGER)
 
 
 # --- evidence --------------------------------------------------------------------------------------------------------
