@@ -160,7 +160,7 @@ def test_single_validator_finalises_by_itself(create: Callable[[Path, str, int],
 
 
 def test_create_refused(create: Callable[[Path, str, int], Network], kind: str, tmp_path: Path) -> None:
-    for validators in (0, 33):
+    for validators in (0, 65):
         with pytest.raises(ConfigError, match=f"a network of {validators} validators"):
             create(tmp_path, "x", validators)
     assert not list(tmp_path.iterdir())
