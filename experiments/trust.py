@@ -11,21 +11,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from poft.chain import Chain, CommitmentSource, StateSource
+from chains.evm.clique import tolerated
+from poft.chain import Chain, CommitmentSource, SealedSource, StateSource
 from poft.protocol.errors import ConfigError, Unreachable
 from poft.protocol.finality import MIN_COMMITTEE
 from poft.verification.beefy import Justification
 from poft.verification.schemes.bef1 import BeefyGenesis
 from poft.verification.schemes.cmt1 import CommitteeGenesis
 from poft.verification.schemes.esp1 import OutboxGenesis
+from poft.verification.sealed import Anchor, SealedGenesis
 
-Scheme = Literal["BEF1", "CMT1", "ESP1"]
+Scheme = Literal["BEF1", "CLQ1", "CMT1", "ESP1"]
 
-FOLLOWS: Mapping[str, str] = {"BEF1": "substrate", "ESP1": "evm"}
+FOLLOWS: Mapping[str, str] = {"BEF1": "substrate", "CLQ1": "evm", "ESP1": "evm"}
 """The kind of source that a scheme can follow; a scheme that is not listed follows every kind."""
 ATTESTED = frozenset({"CMT1", "ESP1"})
 """Schemes whose proofs are made of attestors' statements."""
-VOTED = frozenset({"BEF1"})
+VOTED = frozenset({"BEF1", "CLQ1"})
 """Schemes whose proofs are validators' own signatures: embedded devnets have none."""
 _COMMITMENT_SECONDS = 120.0
 _POLL_SECONDS = 0.2
@@ -69,4 +71,19 @@ def _validators(origin: Origin) -> bytes:
     return BeefyGenesis(epoch, members, chain.next_committee(height), len(members) < MIN_COMMITTEE).encode()
 
 
-_GENESES: Mapping[str, Callable[[Origin], bytes]] = {"BEF1": _validators, "CMT1": _committee, "ESP1": _outbox}
+def _sealers(origin: Origin) -> bytes:
+    """The signers that the source's deployment names, of whom fewer than a third may be dishonest."""
+    chain = origin.chain
+    if not isinstance(chain, SealedSource):
+        raise ConfigError(f"headers of {chain.spec.name} are not sealed by its signers", "Follow it by another scheme")
+    named = chain.consortium()
+    anchor = Anchor(chain.domain, named.outbox, named.code_hash, named.since, tolerated(len(named.signers)))
+    return SealedGenesis(anchor, 1, named.signers, len(named.signers) < MIN_COMMITTEE).encode()
+
+
+_GENESES: Mapping[str, Callable[[Origin], bytes]] = {
+    "BEF1": _validators,
+    "CLQ1": _sealers,
+    "CMT1": _committee,
+    "ESP1": _outbox,
+}

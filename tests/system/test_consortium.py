@@ -58,13 +58,25 @@ round = 2
 seconds = 2
 """
 
+_OWN_SIGNATURES = """
+[[links]]
+source = "alpha"
+destination = "beta"
+scheme = "CLQ1"
+
+[[links]]
+source = "beta"
+destination = "alpha"
+scheme = "BEF1"
+"""
+
 
 @pytest.fixture(scope="module")
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> object:
     """Final model roots of the same federation on embedded devnets."""
     place = tmp_path_factory.mktemp("embedded")
     run = place / "run"
-    command = poft("run", consortium(place, faults=_FAULTS), "--embedded", "--output", run, folder=place)
+    command = start("run", consortium(place), "--embedded", "--output", run, folder=place).wait(PATIENCE)
     assert command.code == 0, command.said()
     return roots(run)
 
@@ -95,6 +107,17 @@ def test_deaths_partitions_and_restarts_change_no_model_and_no_packet(embedded: 
     checks = json.loads(verified.output.read_text())["checks"]
     assert checks["finality evidence"] == len(NETWORKS)  # header, read proof and votes, from every validator alike
     verified.nothing_left()
+
+
+def test_validators_own_signatures_carry_a_run_without_attestors(embedded: object, tmp_path: Path) -> None:
+    run, file = tmp_path / "run", consortium(tmp_path)
+    file.write_text(file.read_text() + _OWN_SIGNATURES)
+    command = start("run", file, "--output", run, folder=tmp_path).wait(PATIENCE)
+    assert command.code == 0, command.said()
+    assert roots(run) == embedded
+    assert_delivered_once(run)
+    assert not list((run / "services").glob("attestor-*"))
+    command.nothing_left()
 
 
 def _said(run: Path, service: str) -> str:
