@@ -72,6 +72,8 @@ def follow(
 ) -> None:
     """Watches one chain until the service ends. `show` hears after every look what is the matter: empty, nothing."""
     name, best = connection.spec.name, 0
+    # Patience begins now: a chain that cannot be asked yet has not stopped.
+    watch.since = clock()
     try:
         while not pulse.stopped:
             final = watch.height

@@ -295,6 +295,89 @@ SECTION_11: dict[str, dict[str, Case]] = {
             ),
         ),
     },
+    "BEEFY commitments": {
+        "two entries, none, another id": Case(
+            (
+                "bef1:commitment_*entr*=Malformed",
+                "bef1:commitment_id_*=Malformed",
+                "justification:two_entries=Malformed",
+            )
+        ),
+        "compact lengths in more bytes than they need, or that lie": Case(
+            (
+                "bef1:commitment_length_*=Malformed",
+                "bef1:commitment_count_in_two_bytes=Malformed",
+                "justification:*_in_two_bytes=Malformed",
+                "justification:*_in_four_bytes=Malformed",
+                "justification:bits_length_huge=Oversize",
+                "justification:bits_length_beyond_the_end=Malformed",
+            )
+        ),
+        "a byte more or less": Case(
+            (
+                "bef1:commitment_a_byte_*=Malformed|Oversize",
+                "bef1:cut_at_*=Malformed",
+                "bef1:trailing_byte*=Malformed",
+                "justification:cut=Malformed",
+                "justification:trailing_byte=Malformed",
+            )
+        ),
+        "another chain's": Case(("bef1:domain_*=WrongDomain",)),
+        "signed over the payload, over the hash of the hash, as a wallet's message": Case(
+            (
+                "bef1:signature_over_*=NotSigner",
+                "bef1:signature_personal=NotSigner",
+                "bef1:signature_of_an_attestor=NotSigner",
+            )
+        ),
+        "a set past, next, after the next, 2^64−1": Case(
+            (
+                "bef1:set_past=WrongEpoch",
+                "bef1:set_after_the_next=WrongEpoch",
+                "bef1:set_[0-9]*=WrongEpoch",
+                "bef1:epoch_of_the_set_without_one=WrongEpoch",
+                "bef1:hand_over_beyond_the_last_epoch=BadHandover",
+            )
+        ),
+        "the next set's members under the present number and the reverse": Case(
+            ("bef1:set_next_*=CommitteeMismatch", "bef1:set_old_keys_in_the_new_set=CommitteeMismatch")
+        ),
+        "another successor than was announced, or none": Case(
+            (
+                "bef1:hand_over_announces_*=BadHandover",
+                "bef1:hand_over_after_which_nobody_comes=BadHandover",
+                "bef1:authority_*=CommitteeMismatch",
+            )
+        ),
+        "a next set of nobody, one, twice one, unsorted, zero": Case(
+            (
+                "bef1:hand_over_to_nobody=QuorumNotReached",
+                "bef1:hand_over_to_one=CommitteeInvalid",
+                "bef1:hand_over_to_duplicates=CommitteeInvalid",
+                "bef1:hand_over_to_unsorted=CommitteeInvalid",
+                "bef1:hand_over_to_zero_address=CommitteeInvalid",
+            )
+        ),
+        "the old set after the hand-over": Case(
+            ("bef1:set_old_after_*=CommitteeMismatch|WrongEpoch", "bef1:hand_over_again=CommitteeMismatch")
+        ),
+        "a justification whose bits, counts and signatures do not fit": Case(
+            (
+                "justification:bits_more_*=Malformed",
+                "justification:bits_fewer_*=Malformed",
+                "justification:validators_*=Malformed|Oversize",
+                "justification:signatures_*=Malformed|Oversize|BadSignature",
+            ),
+            ("tests/unit/test_relayer_bef1.py:test_nothing_is_paid_for_what_a_node_makes_up",),
+        ),
+        "a stolen key": Case(
+            ("bef1:signature_of_one_stolen_key=NotSigner", "bef1:quorum_2_of_4=QuorumNotReached"),
+        ),
+        "endpoints with two stories": Case(
+            ("bef1:misbehaviour_one_*=Ok|NotMisbehaviour",),
+            ("tests/unit/test_relayer_bef1.py:test_endpoints_with_two_stories_of_one_set_freeze_the_client",),
+        ),
+    },
     "Composed schemes": {
         "a scheme left out, swapped, twice": Case(
             (

@@ -21,6 +21,8 @@ FILES = (
     "poft/protocol/hashing.py",
     "poft/protocol/structs.py",
     "poft/verification/receive.py",
+    "poft/verification/beefy.py",
+    "poft/verification/schemes/bef1.py",
     "poft/verification/schemes/cmt1.py",
     "poft/verification/schemes/esp1.py",
     "poft/verification/state_proof.py",
@@ -34,11 +36,12 @@ TESTS = (
     "tests/attacks/test_bounds.py",
     "tests/unit/test_protocol.py",
     "tests/unit/test_vectors.py",
+    "tests/unit/test_relayer_bef1.py",
     "tests/unit/test_merkle_properties.py",
 )
 
 _SECONDS = 300
-_CHECKS = {"_check_sizes", "_check_signatures", "_check_nodes", "check_committee", "verify_signer"}
+_CHECKS = {"_check_sizes", "_check_signatures", "_check_nodes", "check_committee", "check_quorum", "verify_signer"}
 _CHECKS |= {"verify_consistency", "verify_inclusion"}
 
 # `_bad` is how `state_proof.py` says BadStateProof.

@@ -21,6 +21,7 @@ FILES = tuple(
         "signature",
         "finality",
         "committee",
+        "bef1",
         "receive",
         "checkpoint",
         "acknowledgement",

@@ -26,6 +26,8 @@ TESTS: dict[str, tuple[str, ...]] = {
     f"{_CONTRACTS}/libraries/Signatures.sol": ("Encodings", "Cmt1"),
     f"{_CONTRACTS}/libraries/Checkpoints.sol": ("Encodings",),
     f"{_CONTRACTS}/libraries/Acknowledgements.sol": ("Refusals", "Acknowledgements", "InboxVectors"),
+    f"{_CONTRACTS}/schemes/bef1/BeefyProof.sol": ("Bef1",),
+    f"{_CONTRACTS}/schemes/bef1/BeefyVerifier.sol": ("Bef1",),
     f"{_CONTRACTS}/schemes/cmt1/CommitteeProof.sol": ("Refusals", "Cmt1", "LightClient"),
     f"{_CONTRACTS}/schemes/cmt1/CommitteeVerifier.sol": ("Cmt1",),
     f"{_CONTRACTS}/schemes/esp1/StateProof.sol": ("StateProof", "Esp1"),
