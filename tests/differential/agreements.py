@@ -13,7 +13,7 @@ from typing import ClassVar
 from poft.protocol.errors import Code
 from poft.protocol.finality import committee_hash, quorum
 from poft.protocol.hashing import U64_MAX, WORD, ZERO32
-from poft.verification.api import Finalised, Limits, TrustState
+from poft.verification.api import Limits, TrustState
 from poft.verification.schemes.and1 import AgreementProof, SchemeProof, SchemeTrust, agreement_hash
 from tests.vectors.composed import AGREEMENT, NAMES
 
@@ -21,7 +21,7 @@ from . import honest
 from .encodings import abi_bytes, abi_call, abi_words, listed, octets, u64, word
 from .mutate import BEFORE, Case, carried, fixed, flip, integer
 from .mutate import octets as mutated_octets
-from .questions import STATE, Answer, abi_state, scale_state
+from .questions import STATE, Answer, abi_state, scale_finalised, scale_state
 
 _NAMES = NAMES[:4]
 """Those that the harness contract and `examples/differential.rs` know."""
@@ -40,7 +40,7 @@ class Agreed:
     def result(self) -> Answer:
         state, found = AGREEMENT.verify(self.domain, self.state, self.proof, self.limits)
         words = found.block_hash + found.state_root + word(found.dissent)
-        return Answer(Code.Ok, scale_state(state) + _scale_finalised(found), abi_state(state) + words)
+        return Answer(Code.Ok, scale_state(state) + scale_finalised(found), abi_state(state) + words)
 
     def scale(self) -> bytes:
         limits = u64(self.limits.now) + u64(self.limits.max_drift)
@@ -302,15 +302,3 @@ def _accused(rng: Random, choir: Choir, place: int) -> Accused:
         said = tuple(told.proof().encode() if i == place else b"" for i in range(len(choir.voices)))
         halves.append(choir.asked(said).proof)
     return Accused(scene.domain, choir.state, *halves)
-
-
-def _scale_finalised(found: Finalised) -> bytes:
-    return (
-        u64(found.height)
-        + found.block_hash
-        + found.state_root
-        + u64(found.outbox_size)
-        + found.outbox_root
-        + u64(found.timestamp)
-        + found.dissent.to_bytes(4, "little")
-    )

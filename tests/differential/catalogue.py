@@ -7,6 +7,7 @@ from random import Random
 
 from . import honest
 from .agreements import an_accusation, an_agreement, an_honest_accusation, an_honest_agreement
+from .commitments import a_commitment, a_contradiction, an_honest_commitment, an_honest_contradiction
 from .mutate import (
     Case,
     a_consistency,
@@ -23,7 +24,7 @@ from .states import a_slot, an_honest_outbox, an_honest_slot, an_outbox
 
 def mutated(rng: Random, receiver: bytes) -> Case:
     """A case of any rule, more of the rules with more to go wrong."""
-    rule = rng.choices(range(11), (3, 3, 2, 8, 3, 2, 3, 4, 3, 5, 2))[0]
+    rule = rng.choices(range(13), (3, 3, 2, 8, 3, 2, 3, 4, 3, 5, 2, 5, 2))[0]
     made: tuple[Callable[[Random], Case], ...] = (
         an_inclusion,
         a_consistency,
@@ -36,13 +37,15 @@ def mutated(rng: Random, receiver: bytes) -> Case:
         an_outbox,
         an_agreement,
         an_accusation,
+        a_commitment,
+        a_contradiction,
     )
     return made[rule](rng)
 
 
 def untouched(rng: Random, receiver: bytes) -> Case:
     """An honest case of any rule; the three must take it."""
-    rule = rng.randrange(11)
+    rule = rng.randrange(13)
     if rule == 6:
         return Case(honest.a_delivery(rng, receiver))
     if rule == 4:
@@ -57,5 +60,7 @@ def untouched(rng: Random, receiver: bytes) -> Case:
         8: an_honest_outbox,
         9: an_honest_agreement,
         10: an_honest_accusation,
+        11: an_honest_commitment,
+        12: an_honest_contradiction,
     }
     return Case(makers[rule](rng))

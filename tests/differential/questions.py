@@ -13,7 +13,7 @@ from poft.protocol.errors import Code, Refused
 from poft.protocol.hashing import U64_MAX, WORD
 from poft.protocol.merkle import verify_consistency, verify_inclusion
 from poft.protocol.statements import Membership, Signed, Update, Verdict, Vote, verify_statement
-from poft.verification.api import Limits, TrustState
+from poft.verification.api import Finalised, Limits, TrustState
 from poft.verification.receive import Expectation, PacketProof, check_packet
 from poft.verification.schemes.cmt1 import CommitteeVerifier
 
@@ -153,16 +153,7 @@ class Proven:
 
     def result(self) -> Answer:
         state, finalised = CommitteeVerifier().verify(self.domain, self.state, self.proof, self.limits)
-        established = (
-            u64(finalised.height)
-            + finalised.block_hash
-            + finalised.state_root
-            + u64(finalised.outbox_size)
-            + finalised.outbox_root
-            + u64(finalised.timestamp)
-            + finalised.dissent.to_bytes(4, "little")
-        )
-        return Answer(Code.Ok, scale_state(state) + established, abi_state(state))
+        return Answer(Code.Ok, scale_state(state) + scale_finalised(finalised), abi_state(state))
 
     def scale(self) -> bytes:
         limits = u64(self.limits.now) + u64(self.limits.max_drift)
@@ -306,3 +297,15 @@ def scale_state(state: TrustState) -> bytes:
 def abi_state(state: TrustState) -> bytes:
     numbers = (state.epoch, state.height, state.timestamp, state.outbox_size)
     return b"".join(map(word, numbers)) + state.outbox_root + state.authority + word(state.small_committee)
+
+
+def scale_finalised(found: Finalised) -> bytes:
+    return (
+        u64(found.height)
+        + found.block_hash
+        + found.state_root
+        + u64(found.outbox_size)
+        + found.outbox_root
+        + u64(found.timestamp)
+        + found.dissent.to_bytes(4, "little")
+    )

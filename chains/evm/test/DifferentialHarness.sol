@@ -12,6 +12,7 @@ import {Membership, Statements, Update, Verdict, Vote} from "../contracts/librar
 import {LightClient} from "../contracts/LightClient.sol";
 import {Outbox} from "../contracts/Outbox.sol";
 import {AgreementVerifier} from "../contracts/schemes/and1/AgreementVerifier.sol";
+import {BeefyVerifier} from "../contracts/schemes/bef1/BeefyVerifier.sol";
 import {CommitteeVerifier} from "../contracts/schemes/cmt1/CommitteeVerifier.sol";
 import {StateProof} from "../contracts/schemes/esp1/StateProof.sol";
 import {StateProofVerifier} from "../contracts/schemes/esp1/StateProofVerifier.sol";
@@ -72,6 +73,7 @@ contract DifferentialHarness is CommitteeVerifier, IPacketReceiver {
     StatedInbox private immutable _inbox;
     StateProofVerifier private immutable _stateProofs;
     AgreementVerifier private immutable _agreement;
+    BeefyVerifier private immutable _beefy;
     bool private _dispatched;
 
     constructor() {
@@ -85,6 +87,7 @@ contract DifferentialHarness is CommitteeVerifier, IPacketReceiver {
             schemes[i + 1] = IFinalityVerifier(address(new Renamed(names[i], schemes[0])));
         }
         _agreement = new AgreementVerifier(schemes);
+        _beefy = new BeefyVerifier();
     }
 
     /// For each call 1 and what it returned, or 0 and what it reverted with.
@@ -188,6 +191,23 @@ contract DifferentialHarness is CommitteeVerifier, IPacketReceiver {
         returns (address[] memory signers)
     {
         return _agreement.checkMisbehaviour(source, state, first, second);
+    }
+
+    /// BEF1.
+    function commitment(bytes32 source, TrustState calldata state, bytes calldata proof, Limits calldata limits)
+        external
+        view
+        returns (TrustState memory next, Finalised memory finalised)
+    {
+        return _beefy.verify(source, state, proof, limits);
+    }
+
+    function contradiction(bytes32 source, TrustState calldata state, bytes calldata first, bytes calldata second)
+        external
+        view
+        returns (address[] memory signers)
+    {
+        return _beefy.checkMisbehaviour(source, state, first, second);
     }
 
     /// One delivery to this contract; whether it arrived, and the nonce that is due afterwards.

@@ -7,6 +7,7 @@
 use codec::{DecodeAll, Encode};
 use poft_primitives::{
     and1::AgreementVerifier,
+    bef1::BeefyVerifier,
     checkpoint::CheckpointPayload,
     code::Code,
     committee::CommitteeVerifier,
@@ -120,6 +121,16 @@ fn accusation(data: &[u8]) -> Answer {
     Ok(AGREEMENT.check_misbehaviour(&domain, &state, &first, &second)?.encode())
 }
 
+fn commitment(data: &[u8]) -> Answer {
+    let (domain, state, proof, now, max_drift): (H256, TrustState, Vec<u8>, u64, u64) = arguments(data)?;
+    Ok(BeefyVerifier.verify(&domain, &state, &proof, &Limits { now, max_drift })?.encode())
+}
+
+fn contradiction(data: &[u8]) -> Answer {
+    let (domain, state, first, second): (H256, TrustState, Vec<u8>, Vec<u8>) = arguments(data)?;
+    Ok(BeefyVerifier.check_misbehaviour(&domain, &state, &first, &second)?.encode())
+}
+
 fn answer(rule: u8, data: &[u8]) -> Answer {
     match rule {
         0 => inclusion(data),
@@ -136,6 +147,8 @@ fn answer(rule: u8, data: &[u8]) -> Answer {
         11 => outbox(data),
         12 => agreement(data),
         13 => accusation(data),
+        14 => commitment(data),
+        15 => contradiction(data),
         _ => Err(Code::Malformed),
     }
 }
