@@ -65,14 +65,18 @@ class ValidatorKeys:
         """What everybody may know."""
         return SessionKeys(
             aura=bytes(self.payer.public_key),
-            grandpa=_ed25519(_seed("gran", self.secret)),
-            beefy=PrivateKey(_seed("beef", self.secret)).public_key.format(compressed=True),
+            grandpa=_ed25519(self.seed("gran")),
+            beefy=PrivateKey(self.seed("beef")).public_key.format(compressed=True),
         )
 
     @property
     def payer(self) -> Keypair:
         """Signs extrinsics of the validator's account."""
-        return Keypair.create_from_seed(_seed("aura", self.secret))
+        return Keypair.create_from_seed(self.seed("aura"))
+
+    def seed(self, kind: str) -> bytes:
+        """The seed of one key: `aura`, `gran`, `beef` or `node`."""
+        return _blake2(f"poft/validator/{kind}/".encode() + self.secret)
 
     @property
     def ownership(self) -> bytes:
@@ -80,23 +84,23 @@ class ValidatorKeys:
         each. sr25519 and ed25519 sign the bytes, secp256k1 their blake2b-256, with a recovery number of 0 or 1.
         """
         statement = _POSSESSION + self.public.account
-        voting = Ed25519PrivateKey.from_private_bytes(_seed("gran", self.secret)).sign(statement)
-        signing = PrivateKey(_seed("beef", self.secret)).sign_recoverable(_blake2(statement), hasher=None)
+        voting = Ed25519PrivateKey.from_private_bytes(self.seed("gran")).sign(statement)
+        signing = PrivateKey(self.seed("beef")).sign_recoverable(_blake2(statement), hasher=None)
         return bytes(self.payer.sign(statement)) + voting + signing
 
     @property
     def peer(self) -> str:
         """Name of the validator's node in the network."""
-        return peer_name(_ed25519(_seed("node", self.secret)))
+        return peer_name(_ed25519(self.seed("node")))
 
     def write(self, keystore: Path, node_key: Path) -> None:
         """Writes keystore and node key, readable by their owner alone."""
         keystore.mkdir(mode=0o700, parents=True, exist_ok=True)
         keys = self.public
         for kind, public in (("aura", keys.aura), ("gran", keys.grandpa), ("beef", keys.beefy)):
-            seed = json.dumps("0x" + _seed(kind, self.secret).hex())
+            seed = json.dumps("0x" + self.seed(kind).hex())
             write_private(keystore / (kind.encode().hex() + public.hex()), seed)
-        write_private(node_key, _seed("node", self.secret).hex())
+        write_private(node_key, self.seed("node").hex())
 
 
 def beefy_address(key: bytes) -> bytes:
@@ -112,10 +116,6 @@ def peer_name(key: bytes) -> str:
 def development_keys(network: str, position: int) -> ValidatorKeys:
     """Keys that anybody can derive, for networks on one machine."""
     return ValidatorKeys(_blake2(f"poft/development/{network}/{position}".encode()))
-
-
-def _seed(kind: str, secret: bytes) -> bytes:
-    return _blake2(f"poft/validator/{kind}/".encode() + secret)
 
 
 def _ed25519(seed: bytes) -> bytes:

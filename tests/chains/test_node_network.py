@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from chains.substrate import SubstrateChain, SubstrateDevnet
+from chains.substrate.authorities import justified_block
 from chains.substrate.evidence import finality_evidence
+from chains.substrate.grandpa import ENGINE
 from chains.substrate.network import SubstrateNetwork, create_network
 from chains.substrate.rpc import Json, Rpc
-from chains.substrate.runtime import Runtime
+from chains.substrate.runtime import Runtime, items
 from poft.protocol.errors import Code, ConfigError, Refused
 
 from .chain_kit import ChainConformance, Net, label, until
@@ -132,26 +134,27 @@ def said(network: SubstrateNetwork, method: str, lie: Callable[[Json], Json], he
 
 
 def justified_height(network: SubstrateNetwork) -> int:
-    """A block that has its own justification, and whose child is final."""
-    rpc = Rpc(network.validators[0].rpc)
+    """A block that has GRANDPA's justification, and whose child is final."""
+    runtime = Runtime(Rpc(network.validators[0].rpc))
     try:
         for height in range(min(final(network)) - 1, 0, -1):
-            block = rpc.text("chain_getBlockHash", height)
-            if rpc.record("chain_getBlock", block)["justifications"]:
+            if justified_block(runtime, height).justification is not None:
                 return height
     finally:
-        rpc.close()
+        runtime.rpc.close()
     raise AssertionError("no block has a justification")
 
 
 def with_votes(change: Callable[[bytes], bytes]) -> Callable[[Json], Json]:
     def lie(answer: Json) -> Json:
         assert isinstance(answer, dict)
-        found = answer["justifications"]
-        if not isinstance(found, list):
-            return answer
-        engine, raw = found[0]  # type: ignore[misc]
-        return {**answer, "justifications": [[engine, list(change(bytes(raw)))]]}  # type: ignore[arg-type]
+        found = [items(pair) for pair in items(answer["justifications"] or [])]
+        votes: list[Json] = [
+            [engine, list(change(bytes(raw)))]  # type: ignore[arg-type]
+            for engine, raw in found
+            if engine == list(ENGINE)
+        ]
+        return {**answer, "justifications": votes}
 
     return lie
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from chains.substrate import SubstrateChain
@@ -21,6 +19,8 @@ from chains.substrate.rpc import Json, Rpc
 from chains.substrate.runtime import Runtime, items, record
 from chains.substrate.validator_keys import ValidatorKeys, beefy_address, development_keys
 from chains.substrate.validators import set_keys, set_members, validator_set
+
+from .chain_kit import until
 
 NAME = "Changing validators"
 NODES, FOUNDERS, SESSION = 5, 4, 8
@@ -44,14 +44,6 @@ def replace_first(runtime: Runtime) -> None:
     """The first validator goes, the fifth comes."""
     set_keys(runtime, keys_of(NODES - 1))
     set_members(runtime, keypair(GOVERNOR), [keys_of(at).public.account for at in range(1, NODES)])
-
-
-def until(condition: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:
-    """Waits for something to become true."""
-    deadline = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < deadline, f"not after {patience:.0f} s: {what}"
-        time.sleep(0.3)
 
 
 def commitment(rpc: Rpc, height: int) -> bytes | None:
@@ -103,19 +95,19 @@ def _record(network: SubstrateNetwork) -> dict[str, Json]:
         return validator_set(runtime).identity
 
     def take(first: int, count: int) -> None:
-        until(lambda: all(commitment(rpc, height) for height in range(first, first + count)), "commitments")
+        until(lambda: all(commitment(rpc, height) for height in range(first, first + count)), "commitments", PATIENCE)
         blocks.extend(_block(rpc, height) for height in range(first, first + count))
 
-    until(lambda: chain.final_height() >= 3, "finality")
+    until(lambda: chain.final_height() >= 3, "finality", PATIENCE)
     sets.append({**_set(runtime, 1), "first": 1})
     take(1, 3)
     replace_first(runtime)
     for wanted in (1, 2):
-        until(lambda wanted=wanted: identity() >= wanted, f"set {wanted}")  # type: ignore[misc]
+        until(lambda wanted=wanted: identity() >= wanted, f"set {wanted}", PATIENCE)  # type: ignore[misc]
         low = chain.height()
         while int(str(_set(runtime, low)["setId"])) >= wanted:
             low -= 1
-        until(lambda low=low: chain.final_height() >= low + 3, "finality in the set")  # type: ignore[misc]
+        until(lambda low=low: chain.final_height() >= low + 3, "finality in the set", PATIENCE)  # type: ignore[misc]
         sets.append({**_set(runtime, low + 1), "first": low + 1})
         take(low, 4)
     evidence = chain.finality_evidence(chain.final_height())
