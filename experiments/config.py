@@ -56,8 +56,9 @@ class RelaySettings(Settings):
 
     scheme: Scheme = "CMT1"
     """How destinations are convinced, on links that do not say otherwise."""
-    attestors: int = Field(default=4, ge=1, le=64, description="attestors of each chain")
-    relayers: int = Field(default=2, ge=1, le=16)
+    attestors: int = Field(default=4, ge=0, le=64, description="attestors of each chain")
+    """0, with 0 relayers: others watch and carry, and the chains follow each other already."""
+    relayers: int = Field(default=2, ge=0, le=16)
     copies: int = Field(default=2, ge=1, le=16)
     """Relayers of each link; at most all of them are used."""
     max_drift: int = Field(default=43_200, ge=1, lt=65_536)
@@ -104,6 +105,12 @@ class ExperimentSettings(Settings):
         names = [network.name for network in self.networks]
         if len(set(names)) != len(names):
             raise ValueError("two networks have one name")
+        if (self.relay.attestors == 0) != (self.relay.relayers == 0):
+            raise ValueError("attestors and relayers of a run belong together: both 0, or none")
+        if self.relay.attestors == 0 and self.forgeries:
+            raise ValueError("forgeries = true needs attestors of the run's own: it signs in their names")
+        if self.relay.attestors == 0 and not all(network.rpc for network in self.networks):
+            raise ValueError("nobody else watches a chain that the run starts itself: attestors = 0 needs rpc")
         try:
             topology(names, [(link.source, link.destination) for link in self.links])
         except ConfigError as error:

@@ -232,6 +232,8 @@ class Run:
     def _relay_plan(self) -> list[list[tuple[str, str]]]:
         """Who carries what; a relayer without a link is not started."""
         relay = self._settings.relay
+        if relay.relayers == 0:
+            return []
         graph = topology([network.name for network in self._settings.networks], self._links)
         plan = relay_plan(graph, relay.relayers, min(relay.copies, relay.relayers))
         return [links for links in plan if links]
@@ -248,6 +250,9 @@ class Run:
                 raise
             relay, scheme = self._settings.relay, self._schemes[source, destination]
             seats = tuple(attestor.address for attestor in self._attestors[source])
+            if scheme in ATTESTED and not seats:
+                remedy = "poft consortium found makes the clients; or let the run have attestors"
+                raise ConfigError(f"{destination} does not follow {source}", remedy) from refused
             begins = genesis(scheme, Origin(origin, seats))
             chain.create_client(origin.domain, scheme.encode(), begins, relay.max_drift, relay.staleness)
 

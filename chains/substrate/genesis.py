@@ -15,6 +15,7 @@ from pathlib import Path
 import zstandard
 from substrateinterface import Keypair  # type: ignore[import-untyped]
 from substrateinterface.utils.hasher import xxh128  # type: ignore[import-untyped]
+from substrateinterface.utils.ss58 import is_valid_ss58_address  # type: ignore[import-untyped]
 
 from poft.protocol.domain import substrate_domain
 from poft.protocol.errors import ConfigError
@@ -42,7 +43,7 @@ RUNTIME = Path(__file__).parent / "runtime.wasm.zst"
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """What a new development chain is made of: its name, the secrets of those who begin with coins, its runtime."""
+    """What a new chain is made of: its name, those who begin with coins (addresses or secrets), its runtime."""
 
     name: str
     accounts: tuple[str, ...] = ()
@@ -57,7 +58,7 @@ def domain_of(name: str) -> bytes:
 def request(name: str, runtime: Path, accounts: Sequence[str]) -> dict[str, Json]:
     """What genesis.mjs is asked for: the chain called `name`, on the runtime unpacked at `runtime`."""
     octets: list[Json] = list(name.encode())
-    endowed: list[Json] = [*sorted({keypair(secret).ss58_address for secret in accounts})]
+    endowed: list[Json] = [*sorted({address(account) for account in accounts})]
     return {
         "name": name,
         "runtime": str(runtime),
@@ -105,6 +106,15 @@ def keypair(secret: str) -> Keypair:
     if secret.startswith("//"):
         return Keypair.create_from_uri(secret)
     raise ConfigError("the payer's key has an unknown form", "Give a 0x seed of 32 bytes or a derivation like //Alice")
+
+
+def address(account: str) -> str:
+    """SS58 address of an account that is named by it, or by its secret.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    return account if is_valid_ss58_address(account) else str(keypair(account).ss58_address)
 
 
 def value_key(pallet: str, item: str) -> str:

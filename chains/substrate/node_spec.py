@@ -21,7 +21,7 @@ from poft.protocol.errors import ConfigError
 from poft.whole_file import write_whole
 
 from .chopsticks import node_binary, node_modules
-from .genesis import GENESIS_HASH, GOVERNOR, Beginning, keypair, request, runtime_code
+from .genesis import GENESIS_HASH, GOVERNOR, Beginning, address, request, runtime_code
 from .rpc import Json
 from .validator_keys import SessionKeys
 
@@ -42,7 +42,7 @@ class NodeSpec:
     session_length: int = SESSION_LENGTH
     """Blocks: a change of validators is announced at the end of a session, and done at the end of the next."""
     governor: str = GOVERNOR
-    """Secret of who governs it."""
+    """Address or secret of who governs it."""
 
     @property
     def id(self) -> str:
@@ -95,7 +95,7 @@ def _request(spec: NodeSpec, wasm: Path) -> dict[str, Json]:
     bridge = configuration["bridge"]
     assert isinstance(bridge, dict)
     bridge["genesisHash"] = "0x" + spec.genesis_hash.hex()
-    configuration["sudo"] = {"key": keypair(spec.governor).ss58_address}
+    configuration["sudo"] = {"key": address(spec.governor)}
     if spec.validators:
         founders: list[Json] = [[_ss58(one.account), _ss58(one.account), _session(one)] for one in spec.validators]
         configuration["session"] = {"keys": founders}
