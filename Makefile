@@ -42,7 +42,7 @@ demo: setup ## an EVM and a Substrate network train one model; report in runs/de
 test: setup lint test-contracts test-rust test-examples test-python ## everything: lint, contracts, pallets, examples, library, devnets
 
 .PHONY: lint
-lint: setup need-cargo ## ruff, mypy, slither, forge fmt, cargo fmt and clippy
+lint: setup need-cargo docker-check ## ruff, mypy, slither, forge fmt, cargo fmt and clippy, Dockerfiles
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -50,6 +50,11 @@ lint: setup need-cargo ## ruff, mypy, slither, forge fmt, cargo fmt and clippy
 	cd chains/evm && $(FORGE) fmt --check
 	cd chains/substrate && cargo fmt --check
 	cd chains/substrate && CARGO_TARGET_DIR=$(CARGO_TARGET) cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
+
+.PHONY: docker-check
+docker-check: setup ## Dockerfiles and compose files: lint, rights, agreement with the code
+	$(BIN)/mypy docker/check.py
+	$(BIN)/python -m docker.check
 
 CARGO_TARGET := $(or $(CARGO_TARGET_DIR),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/poft/target)
 

@@ -139,6 +139,6 @@ def _attached(network: NetworkSettings, chain: ChainSettings, urls: tuple[str, .
             "domain": chain.domain,
             "deployment": chain.deployment,
             "key": key,
-            "confirmations": chain.confirmations,
+            "finality": chain.finality,
         }
     )

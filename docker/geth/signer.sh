@@ -5,7 +5,7 @@
 #   /run/secrets/signer                            this one's keys
 set -eu
 unpack.sh /run/secrets/signer /keys
-[ -d /data/geth/chaindata ] || geth --datadir /data --state.scheme hash --verbosity 2 init /network/genesis.json
+[ -d /data/geth/chaindata ] || geth --datadir /data --db.engine leveldb --state.scheme hash --verbosity 2 init /network/genesis.json
 chain_id=$(sed -n 's/.*"chainId": *\([0-9]*\).*/\1/p' /network/genesis.json)
 members=$(wc -l </network/bootnodes)
 
@@ -20,7 +20,7 @@ seal_when_connected &
 
 # The account is unlocked to seal, and has no coins. The port of JSON-RPC is not published; other containers of this
 # member ask it by another name than localhost, hence vhosts.
-exec geth --datadir /data --config /network/peers.toml --networkid "$chain_id" \
+exec geth --datadir /data --db.engine leveldb --config /network/peers.toml --networkid "$chain_id" \
     --keystore /keys/keystore --nodekey /keys/nodekey --unlock "$(cat /keys/address)" --password /keys/password \
     --allow-insecure-unlock --miner.etherbase "$(cat /keys/address)" --miner.gasprice 1 \
     --port 30303 --nodiscover --nat none --syncmode full --gcmode archive --ipcpath /tmp/geth.ipc --authrpc.port 0 \
