@@ -6,7 +6,7 @@
 #   docker/rehearse.sh FOLDER [node|geth|services|tools|training]...     default: all but training
 #
 # Needs root, buildah 1.28, debootstrap, and this machine's rustc, go and node. POFT_NODE_TARGET, a copy of an earlier
-# build of the node, spares most of that build. Nothing outside FOLDER changes; images stay in FOLDER/storage.
+# build of the node, spares most of that build, and POFT_GO_CACHES=1, Go's caches of this machine, that of geth. Nothing outside FOLDER changes; images stay in FOLDER/storage.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=$(realpath -m "$1")
@@ -88,7 +88,12 @@ for image in "${wanted[@]}"; do
             ;;
         geth)
             lay golang "$compiler" /usr/local/go/bin "$(go env GOROOT)" /usr/local/go
-            build geth docker/geth/Dockerfile
+            cache=()
+            if [ -n "${POFT_GO_CACHES:-}" ]; then
+                modules=$(go env GOMODCACHE) builds=$(go env GOCACHE)
+                cache=(--volume "$modules:/root/go/pkg/mod" --volume "$builds:/root/.cache/go-build")
+            fi
+            build geth docker/geth/Dockerfile "${cache[@]}"
             ;;
         services | tools | training)
             npm=$(dirname "$(dirname "$(realpath "$(command -v npm)")")")
