@@ -228,6 +228,7 @@ def main() -> int:
     """Starts services, waits until all are healthy, stops them when standard input ends."""
     folder, compose, *names = sys.argv[1:]
     play = Play(Path(folder).resolve(), resolved(Path(compose)))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     play.prepare()
     try:
         for name in names:

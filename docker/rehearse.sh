@@ -96,9 +96,11 @@ for image in "${wanted[@]}"; do
             build geth docker/geth/Dockerfile "${cache[@]}"
             ;;
         services | tools | training)
+            node=$(dirname "$(dirname "$(realpath "$(command -v node)")")")
             npm=$(dirname "$(dirname "$(realpath "$(command -v npm)")")")
-            lay node "ln -s /usr/local/lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm" /usr/local/bin \
-                "$(realpath "$(command -v node)")" /usr/local/bin/node "$npm" /usr/local/lib/node_modules/npm
+            lay node "$compiler g++ make python3 && ln -s /usr/local/lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm" \
+                /usr/local/bin "$node/bin/node" /usr/local/bin/node "$node/include/node" /usr/local/include/node \
+                "$npm" /usr/local/lib/node_modules/npm
             build "$image" docker/poft/Dockerfile --target "$image"
             ;;
         *)

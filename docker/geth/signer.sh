@@ -9,12 +9,16 @@ unpack.sh /run/secrets/signer /keys
 chain_id=$(sed -n 's/.*"chainId": *\([0-9]*\).*/\1/p' /network/genesis.json)
 members=$(wc -l </network/bootnodes)
 
+console() { # Its history has to go somewhere.
+    geth attach --datadir /tmp --exec "$1" /tmp/geth.ipc
+}
+
 # Who seals before it sees its peers makes a branch that is thrown away later.
 seal_when_connected() {
-    until [ "$(geth attach --exec net.peerCount /tmp/geth.ipc 2>/dev/null || echo 0)" -ge $((members / 2)) ]; do
+    until peers=$(console net.peerCount 2>/dev/null) && [ "$peers" -ge $((members / 2)) ]; do
         sleep 1
     done
-    geth attach --exec 'miner.start()' /tmp/geth.ipc
+    console 'miner.start()'
 }
 seal_when_connected &
 
