@@ -93,9 +93,9 @@ def create_member(
     share = Share(
         name=name,
         validator=validator,
-        aura=_hex(own.aura),
-        grandpa=_hex(own.grandpa),
-        beefy=_hex(own.beefy),
+        aura=_hex(own.public.aura),
+        grandpa=_hex(own.public.grandpa),
+        beefy=_hex(own.public.beefy),
         peer=own.peer,
         signer=signer,
         signer_address=_hex(key_address(signer_key)),

@@ -20,6 +20,7 @@ from chains.evm.devnet import chain_id_of
 from chains.evm.geth import clique_genesis
 from chains.substrate.genesis import Beginning
 from chains.substrate.node_spec import NodeSpec, write_node_spec
+from chains.substrate.validator_keys import SessionKeys
 from poft.config import Settings, load
 from poft.protocol.finality import MIN_COMMITTEE
 from poft.whole_file import write_whole
@@ -66,8 +67,10 @@ class Consortium(Settings):
         """The Substrate chain."""
         governor = self.governor.substrate
         accounts = (governor, *(member.payer_substrate for member in self.members))
-        validators = tuple((_octets(member.aura), _octets(member.grandpa)) for member in self.members)
-        return NodeSpec(Beginning(self.substrate, accounts), validators, governor)
+        validators = tuple(
+            SessionKeys(_octets(member.aura), _octets(member.grandpa), _octets(member.beefy)) for member in self.members
+        )
+        return NodeSpec(Beginning(self.substrate, accounts), validators, governor=governor)
 
     def member(self, name: str) -> Share:
         """The share of this name.
