@@ -39,7 +39,13 @@ demo: setup ## an EVM and a Substrate network train one model; report in runs/de
 	$(BIN)/poft verify runs/demo
 
 .PHONY: test
-test: setup lint test-contracts test-rust test-examples test-python ## everything: lint, contracts, pallets, examples, library, devnets
+test: setup lint node geth test-contracts test-rust test-examples test-python ## everything: lint, our node, contracts, pallets, examples, library, networks
+
+.PHONY: test-quick
+test-quick: setup need-cargo ## pytest without what `make node` and `make geth` build; Substrate devnets on chopsticks
+	POFT_NODE=/not-built $(BIN)/python -m pytest -q -m "not built" tests/unit
+	POFT_NODE=/not-built $(BIN)/python -m pytest -q -m "not built" -n 4 --dist loadfile tests/chains
+	POFT_NODE=/not-built $(BIN)/python -m pytest -q -m "not built" tests/attacks tests/system
 
 .PHONY: lint
 lint: setup need-cargo docker-check ## ruff, mypy, slither, forge fmt, cargo fmt and clippy, Dockerfiles
@@ -49,6 +55,7 @@ lint: setup need-cargo docker-check ## ruff, mypy, slither, forge fmt, cargo fmt
 	$(BIN)/python -m chains.evm.analysis
 	cd chains/evm && $(FORGE) fmt --check
 	cd chains/substrate && cargo fmt --check
+	cd chains/substrate/node && cargo fmt --check
 	cd chains/substrate && CARGO_TARGET_DIR=$(CARGO_TARGET) cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
 
 .PHONY: docker-check
@@ -82,9 +89,11 @@ test-examples: setup need-cargo $(VENV)/.examples ## a third party's scheme: its
 	CARGO_TARGET_DIR=$(CARGO_TARGET) $(BIN)/poft plugin check BLS1 --members 4
 
 .PHONY: test-python
-test-python: setup need-cargo ## pytest: units first, then real devnets
+test-python: setup need-cargo node geth ## pytest: units first, then real chains and networks
 	$(BIN)/python -m pytest -q tests/unit
-	$(BIN)/python -m pytest -q tests/chains tests/attacks tests/system
+	# Four files at once: networks wait for their slots, not for a processor.
+	$(BIN)/python -m pytest -q -n 4 --dist loadfile tests/chains
+	$(BIN)/python -m pytest -q tests/attacks tests/system
 
 .PHONY: vectors
 vectors: setup ## rewrite tests/vectors/*.json from the Python reference
@@ -105,9 +114,10 @@ node: need-cargo ## build our own Substrate node (about 15 minutes, outside the 
 GETH := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/poft/geth
 
 .PHONY: geth
-geth: ## build go-ethereum for EVM networks of several signers (a few minutes, outside the checkout)
+geth: $(GETH)/v1.13.15/geth $(GETH)/v1.16.7/geth ## build go-ethereum for EVM networks (a few minutes, outside the checkout)
+$(GETH)/%/geth:
 	@command -v go >/dev/null || { echo "Go is missing: install Go 1.21 or newer (go.dev; Debian: apt-get install golang)" >&2; exit 2; }
-	for version in v1.13.15 v1.16.7; do GOBIN=$(GETH)/$$version go install -ldflags=-checklinkname=0 github.com/ethereum/go-ethereum/cmd/geth@$$version; done
+	GOBIN=$(@D) go install -ldflags=-checklinkname=0 github.com/ethereum/go-ethereum/cmd/geth@$*
 
 .PHONY: bench
 bench: setup ## benchmarks, side by side in one run; JSON in build/bench.json

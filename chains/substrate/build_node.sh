@@ -20,9 +20,7 @@ need() {
 }
 package=cargo need cargo --version
 package=protobuf-compiler need protoc --version
-package=clang need clang --version
-package=pkg-config need pkg-config --version
-package=libssl-dev need sh -c 'pkg-config --exists openssl || test -e /usr/include/openssl/ssl.h'
+package="pkg-config libssl-dev" need pkg-config --exists openssl
 if [ -n "$missing" ]; then
     echo "make node needs what is not installed:$missing" >&2
     echo "Debian and Ubuntu: apt-get install$missing (cargo: Rust 1.90 or newer, https://rustup.rs)" >&2

@@ -29,7 +29,7 @@ from relayers.journal import Journal, read_page
 
 from .chain_kit import label, refuses, until
 
-pytestmark = [pytest.mark.devnet, pytest.mark.slow]
+pytestmark = [pytest.mark.built, pytest.mark.devnet, pytest.mark.slow]
 
 NAME = "Consortium"
 

@@ -16,7 +16,7 @@ from chains.evm.network import create_network
 
 from .chain_kit import ChainConformance, DevnetConformance, Net
 
-pytestmark = [pytest.mark.devnet, pytest.mark.slow]
+pytestmark = [pytest.mark.built, pytest.mark.devnet, pytest.mark.slow]
 
 
 class TestGethDevelopmentMode(ChainConformance):

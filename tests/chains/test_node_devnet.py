@@ -21,7 +21,7 @@ from poft.protocol.errors import Code, ConfigError, Unreachable
 
 from .chain_kit import ChainConformance, DevnetConformance, label, refuses
 
-pytestmark = pytest.mark.devnet
+pytestmark = [pytest.mark.built, pytest.mark.devnet]
 
 
 def devnet() -> SubstrateDevnet:

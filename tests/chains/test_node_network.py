@@ -21,7 +21,7 @@ from poft.protocol.errors import Code, ConfigError, Refused
 
 from .chain_kit import ChainConformance, Net, label, until
 
-pytestmark = [pytest.mark.devnet, pytest.mark.slow]
+pytestmark = [pytest.mark.built, pytest.mark.devnet, pytest.mark.slow]
 
 STRANGER = SubstrateDevnet().account("stranger")
 
