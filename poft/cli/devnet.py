@@ -28,7 +28,7 @@ Kind = Annotated[str, typer.Argument(help="evm or substrate.")]
 Positions = Annotated[list[int], typer.Argument(help="Numbers of validators.")]
 DEFAULT_FOLDER = Path(".poft/devnets")
 
-_COLUMNS = ("validator", "state", "height", "finalised", "peers", "outbox", "rpc", "pid")
+_COLUMNS = ("validator", "state", "height", "finalised", "peers", "outbox", "rpc")
 _FOLLOW_SECONDS = 0.2
 
 
@@ -256,8 +256,8 @@ def _tables(chains: Sequence[LocalChain]) -> list[Table]:
 
 def _row(one: ValidatorStatus) -> tuple[object, ...]:
     if not one.running:
-        return one.position, "down", "", "", "", "", one.rpc, ""
-    return one.position, "up", one.height, one.final, one.peers, one.outbox_size, one.rpc, one.pid
+        return one.position, "down", "", "", "", "", one.rpc
+    return one.position, "up", one.height, one.final, one.peers, one.outbox_size, one.rpc
 
 
 def _looks(interval: float, times: int) -> Iterator[None]:
