@@ -26,8 +26,15 @@ FILES = (
     "poft/verification/schemes/cmt1.py",
     "poft/verification/schemes/esp1.py",
     "poft/verification/state_proof.py",
+    "poft/verification/rlp.py",
+    "poft/verification/headers.py",
+    "poft/verification/sealed.py",
+    "poft/verification/schemes/clq1.py",
+    "poft/verification/schemes/qbf1.py",
 )
 TESTS = (
+    "tests/unit/test_verification_sealed.py",
+    "tests/attacks/test_sealed.py",
     "tests/unit/test_state_proof.py",
     "tests/attacks/test_log.py",
     "tests/attacks/test_packet.py",
@@ -42,6 +49,7 @@ TESTS = (
 
 _SECONDS = 300
 _CHECKS = {"_check_sizes", "_check_signatures", "_check_nodes", "check_committee", "check_quorum", "verify_signer"}
+_CHECKS |= {"check_signers", "_check_step", "_check_outbox"}
 _CHECKS |= {"verify_consistency", "verify_inclusion"}
 
 # `_bad` is how `state_proof.py` says BadStateProof.

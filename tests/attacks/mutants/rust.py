@@ -29,6 +29,9 @@ FILES = tuple(
         "domain",
         "esp1",
         "state_proof",
+        "sealed",
+        "clq1",
+        "qbf1",
         "and1",
     )
 ) + tuple(f"chains/substrate/pallets/bridge/src/{name}.rs" for name in ("clients", "inbox", "acknowledgements"))
