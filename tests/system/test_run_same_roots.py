@@ -9,6 +9,8 @@ from random import Random
 
 import pytest
 
+from chains.substrate.poft_node import node_is_built
+
 from .conftest import Played
 from .running import (
     NETWORKS,
@@ -34,11 +36,15 @@ def test_a_run_ends_with_every_packet_delivered_and_nothing_left_running(finishe
     finished.command.nothing_left()
 
 
-def test_threads_processes_and_relayers_do_not_change_the_final_roots(finished: Played, tmp_path: Path) -> None:
-    """Three threads in one process and one relayer, instead of two processes of one thread and two relayers."""
-    file = experiment(tmp_path)
-    command = poft("run", file, "--output", tmp_path / "run", folder=tmp_path, environment={"OMP_NUM_THREADS": "3"})
+def test_threads_processes_relayers_and_engine_do_not_change_the_final_roots(finished: Played, tmp_path: Path) -> None:
+    """Three threads in one process, one relayer, chopsticks, instead of two processes of one thread, two relayers, and
+    our own node where it is built."""
+    words = ("run", experiment(tmp_path), "--output", tmp_path / "run", "--substrate", "chopsticks")
+    command = poft(*words, folder=tmp_path, environment={"OMP_NUM_THREADS": "3"})
     assert command.code == 0, command.said()
+    assert f"{NETWORKS[1]} runs on chopsticks" in command.said()
+    engine = "node" if node_is_built() else "chopsticks"
+    assert f"{NETWORKS[1]} runs on {engine}" in finished.command.said()
     assert roots(tmp_path / "run") == roots(finished.folder)
     command.nothing_left()
 
