@@ -6,11 +6,15 @@ with a restart of the client. It takes the hashes that a signature is for from `
 development node answers something else for 0 there than its runtime signs for, so genesis comes from
 `System.BlockHash(0)`, which a chain has from its first block on, and any other from the header after it. And it shows
 bytes as text where they happen to be UTF-8: here bytes are always 0x strings.
+
+The codec below it keeps what it knows of a chain's types in classes that all connections of the process share, so one
+connection at a time encodes and decodes (`_CODEC`); waiting for a node is not part of that.
 """
 
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Sequence
 from hashlib import blake2b
 
@@ -22,6 +26,8 @@ from substrateinterface import Keypair, SubstrateInterface  # type: ignore[impor
 from poft.protocol.errors import Code, Refused
 
 from .rpc import Json, Rpc
+
+_CODEC = threading.RLock()
 
 LIFETIME = 64
 """Blocks in which an extrinsic may be included; a power of two."""
@@ -38,9 +44,10 @@ class Metadata(SubstrateInterface):  # type: ignore[misc]  # substrate-interface
     def __init__(self, rpc: Rpc) -> None:
         self._rpc = rpc
         self._signed_for: dict[int, str] = {}
-        super().__init__(websocket=_NoSocket(), auto_reconnect=False)
-        super().init_runtime()
-        self._show_bytes_as_hex()
+        with _CODEC:
+            super().__init__(websocket=_NoSocket(), auto_reconnect=False)
+            super().init_runtime()
+            self._show_bytes_as_hex()
 
     def rpc_request(self, method: str, params: Sequence[object], result_handler: None = None) -> dict[str, Json]:
         """The way every request of the library takes."""
@@ -108,7 +115,8 @@ class Runtime:
 
     def storage_key(self, pallet: str, item: str, key: Sequence[Json] = ()) -> str:
         """Where a storage value lies."""
-        return str(self.metadata.create_storage_key(pallet, item, list(key)).to_hex())
+        with _CODEC:
+            return str(self.metadata.create_storage_key(pallet, item, list(key)).to_hex())
 
     def keys(self, prefix: str, at: str) -> list[str]:
         """All storage keys with a prefix at a block."""
@@ -122,7 +130,8 @@ class Runtime:
     def decode(self, type_string: str, raw: bytes) -> Json:
         """A SCALE value of a type that the metadata names."""
         try:
-            value: Json = self._decoder(type_string, raw).decode()
+            with _CODEC:
+                value: Json = self._decoder(type_string, raw).decode()
         except _NO_SCALE as error:
             raise Refused(Code.Malformed, "storage", f"no {type_string}: {error}") from error
         return value
@@ -136,11 +145,18 @@ class Runtime:
             raw = bytes(function.value_object["default"].value_object)
         return self.decode(function.get_value_type_string(), raw)
 
+    def encode(self, type_string: str, value: Json) -> bytes:
+        """The SCALE form of a value of a type that the metadata names."""
+        with _CODEC:
+            return bytes(self.metadata.encode_scale(type_string, value).data)
+
     def events(self, at: str) -> list[tuple[dict[str, Json], int]]:
         """The events of a block in their order, each with its length in storage."""
         raw = self.rpc.ask("state_getStorage", self.storage_key("System", "Events"), at)
-        decoder = self._decoder(self._item("System", "Events").get_value_type_string(), octets(raw) if raw else b"\0")
-        decoder.decode()
+        with _CODEC:
+            type_string = self._item("System", "Events").get_value_type_string()
+            decoder = self._decoder(type_string, octets(raw) if raw else b"\0")
+            decoder.decode()
         return [(record(one.value), one.data_end_offset - one.data_start_offset) for one in decoder.elements]
 
     def _item(self, pallet: str, item: str) -> GenericStorageEntryMetadata:
@@ -154,7 +170,8 @@ class Runtime:
 
     def call(self, pallet: str, name: str, arguments: dict[str, Json]) -> object:
         """A call, ready to be signed."""
-        return self.metadata.compose_call(pallet, name, arguments)
+        with _CODEC:
+            return self.metadata.compose_call(pallet, name, arguments)
 
     def sign(self, call: object, payer: Keypair, nonce: int) -> bytes:
         """A signed extrinsic as it travels. It dies `LIFETIME` blocks after the newest final one: what no block has
@@ -165,7 +182,8 @@ class Runtime:
         birth = max(int(str(header["number"]), 16) - 1, 0)
         self.metadata.sign_for(self._genesis, birth, str(header["parentHash"]))
         era = {"period": LIFETIME, "current": birth}
-        return bytes(self.metadata.create_signed_extrinsic(call, payer, era=era, nonce=nonce).data.data)
+        with _CODEC:
+            return bytes(self.metadata.create_signed_extrinsic(call, payer, era=era, nonce=nonce).data.data)
 
 
 def scale(value: object) -> Json:

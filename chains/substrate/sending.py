@@ -146,7 +146,7 @@ def _events(runtime: Runtime, included: Included) -> list[tuple[dict[str, Json],
 
 def encode_dispatch_error(runtime: Runtime, error: Json) -> bytes:
     """A decoded `DispatchError` in the form in which the development node hands it over."""
-    return bytes(runtime.metadata.encode_scale("sp_runtime::DispatchError", error).data)
+    return runtime.encode("sp_runtime::DispatchError", error)
 
 
 def refusal(runtime: Runtime, error: bytes) -> Rejected:

@@ -11,6 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,6 +64,26 @@ def node(spec: ChainSpec) -> Iterator[Rpc]:
     rpc = Rpc(spec.rpc[0])
     yield rpc
     rpc.close()
+
+
+def test_threads_read_while_others_connect(spec: ChainSpec) -> None:
+    """The codec's classes are the process's: a connection that is being made must not decide what another one reads."""
+    stop = threading.Event()
+
+    def reads() -> int:
+        chain, count = SubstrateChain(spec), 0
+        while not stop.is_set():
+            assert (chain.members(), chain.imports(), chain.outbox_size()) == ([], [], 0)
+            count += 1
+        chain.close()
+        return count
+
+    with ThreadPoolExecutor(2) as pool:
+        readers = [pool.submit(reads) for _ in range(2)]
+        for _ in range(3):
+            SubstrateChain(spec).close()
+        stop.set()
+        assert all(reader.result() for reader in readers)
 
 
 def pass_blocks(chain: SubstrateChain, count: int) -> None:
