@@ -153,9 +153,9 @@ class Command:
             assert time.monotonic() < deadline, f"left running: {[_line(one) for one in left]}"
             time.sleep(0.1)
 
-    def only_chains_left(self) -> None:
+    def only_chains_left(self, seconds: float = GOODBYE) -> None:
         """After kill −9 of a run: its workers, attestors and relayers end; its chains wait for the next start."""
-        deadline = time.monotonic() + GOODBYE
+        deadline = time.monotonic() + seconds
         while left := [one for one in self.descendants() if not _is_chain(one)]:
             assert time.monotonic() < deadline, f"left running: {[_line(one) for one in left]}"
             time.sleep(0.1)

@@ -88,7 +88,7 @@ def test_deaths_partitions_and_restarts_change_no_model_and_no_packet(embedded: 
     wait_for(lambda: "FAULT" in killed.output.read_text(), "the first fault", killed, PATIENCE)
     killed.process.send_signal(signal.SIGKILL)
     killed.wait()
-    killed.only_chains_left()
+    killed.only_chains_left(PATIENCE)  # a relayer first sees its transaction into a block
 
     command = start("run", file, "--output", run, folder=tmp_path, mark=killed.mark).wait(PATIENCE)
     assert command.code == 0, command.said()
