@@ -191,7 +191,10 @@ class _Observer:
     def __init__(self, source: Side, destination: Side, first: int, packets: int) -> None:
         self.times = Times([], [], [])
         self._source, self._destination, self._first, self._packets = source, destination, first, packets
-        self._threads = [threading.Thread(target=self._finals), threading.Thread(target=self._accepts)]
+        self._threads = [
+            threading.Thread(target=self._finals, daemon=True),
+            threading.Thread(target=self._accepts, daemon=True),
+        ]
         for thread in self._threads:
             thread.start()
 
