@@ -104,7 +104,7 @@ runtime: need-cargo ## rebuild the Substrate runtime's WebAssembly after a chang
 	chains/substrate/build_runtime.sh
 
 .PHONY: weights
-weights: need-cargo ## measure both pallets' weights over compiled WebAssembly and write them anew
+weights: need-cargo ## measure the pallets' weights over compiled WebAssembly and write them anew
 	chains/substrate/build_runtime.sh --weights
 
 .PHONY: node

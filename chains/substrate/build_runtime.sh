@@ -59,7 +59,7 @@ if [ "${1:-}" = --weights ]; then
         --features runtime-benchmarks --target wasm32v1-none --crate-type cdylib $std
     (cd bencher && $cargo build --release --locked)
     place="$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(date -u +%Y-%m-%d)"
-    for pallet in bridge federation; do
+    for pallet in bridge federation validators; do
         "$CARGO_TARGET_DIR/release/poft-bencher" "$CARGO_TARGET_DIR/weights/wasm32v1-none/release/poft_runtime.wasm" \
             "pallet_poft_$pallet" "pallets/$pallet/src/weights.rs" "$place"
     done

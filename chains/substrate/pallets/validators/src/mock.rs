@@ -135,7 +135,7 @@ pub fn beginning(members: &[u64]) -> sp_io::TestExternalities {
             keys: members.iter().map(|who| (*who, *who, keys(*who))).collect(),
             ..Default::default()
         },
-        validators: validators::GenesisConfig { session_length: 10, ..Default::default() },
+        validators: validators::GenesisConfig { session_length: 10 },
         ..Default::default()
     };
     sp_io::TestExternalities::new(genesis.build_storage().expect("the genesis builds"))

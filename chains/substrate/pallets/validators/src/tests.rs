@@ -272,7 +272,7 @@ fn members_as_many_as_a_committee_has() {
 #[should_panic(expected = "sessionLength")]
 fn genesis_refused_of_sessions_without_length() {
     use polkadot_sdk::sp_runtime::BuildStorage;
-    let validators = crate::GenesisConfig::<Test> { session_length: 0, ..Default::default() };
+    let validators = crate::GenesisConfig::<Test> { session_length: 0 };
     let genesis = RuntimeGenesisConfig { validators, ..Default::default() };
     let _ = genesis.build_storage();
 }
