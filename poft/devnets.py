@@ -168,7 +168,8 @@ def _one(place: Path, status: ValidatorStatus) -> ValidatorStatus:
 
 
 def logs(folder: Path, kind: str) -> dict[str, Path]:
-    """What the processes of a chain have written, by their names.
+    """What the processes of a chain have written, by their names and in the order of their numbers; a validator that
+    was never started has no file yet.
 
     Raises:
         ConfigError: there is no such chain.
@@ -176,5 +177,4 @@ def logs(folder: Path, kind: str) -> dict[str, Path]:
     if has_devnet(folder, kind):
         return {path.stem: path for path in sorted((folder / kind).glob("*.log"))}
     network = open_network(folder, kind)
-    found = {f"validator-{at}": network.log(at) for at in network.positions}
-    return {name: path for name, path in found.items() if path.exists()}
+    return {f"validator-{at}": network.log(at) for at in network.positions}

@@ -19,7 +19,7 @@ from poft.protocol.errors import ConfigError
 from .devnet import KIND
 from .genesis import GOVERNOR, Beginning, value_key
 from .node_spec import SESSION_LENGTH, NodeSpec, write_node_spec
-from .poft_node import PoftNode, common_arguments, node_program
+from .poft_node import PoftNode, common_arguments, node_is_built, node_program
 from .rpc import Rpc
 from .runtime import number, octets
 from .sending import height_of
@@ -75,7 +75,7 @@ class SubstrateNetwork(network.Network):
     @property
     def engine(self) -> str:
         """See `poft.network.Network.engine`."""
-        return f"{PoftNode.name} {PoftNode().version()}"
+        return f"{PoftNode.name} {PoftNode().version()}" if node_is_built() else PoftNode.name
 
     def spec(self, positions: Sequence[int] = (0,)) -> ChainSpec:
         """See `poft.network.Network.spec`."""

@@ -179,13 +179,15 @@ def logs(
     if to is not None:
         (to / kind).mkdir(parents=True, exist_ok=True)
         for name, path in found.items():
-            print(shutil.copyfile(path, to / kind / f"{name}.log"))
+            if path.exists():
+                print(shutil.copyfile(path, to / kind / f"{name}.log"))
         return
-    names = list(found)
-    if not 0 <= validator < len(names):
-        raise ConfigError(f"validator {validator} has written no log", f"There are {len(names)} logs")
-    path = found[names[validator]]
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines or len(names) :]:
+    written = dict(enumerate(found.values()))
+    if validator not in written or not written[validator].exists():
+        raise ConfigError(f"validator {validator} has written no log", f"poft devnet up --kind {kind} starts it")
+    path = written[validator]
+    said = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    for line in said[max(0, len(said) - lines) :]:
         print(line)
     if follow:
         with _until_ctrl_c():
