@@ -28,7 +28,7 @@ Kind = Annotated[str, typer.Argument(help="evm or substrate.")]
 Positions = Annotated[list[int], typer.Argument(help="Numbers of validators.")]
 DEFAULT_FOLDER = Path(".poft/devnets")
 
-_COLUMNS = ("validator", "state", "height", "finalised", "peers", "outbox", "rpc")
+_COLUMNS = ("validator", "state", "height", "final", "peers", "outbox", "rpc")
 _FOLLOW_SECONDS = 0.2
 
 

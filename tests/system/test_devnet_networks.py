@@ -76,7 +76,7 @@ def desk(tmp_path: Path) -> Desk:
 def test_network_is_started_disturbed_and_wiped_away(kind: str, desk: Desk, tmp_path: Path) -> None:
     up = desk.run("up", "--kind", kind, "--validators", 2)
     assert f"{kind}: validator 1 answers (2 of 2)" in up.said()
-    assert all(word in up.said() for word in ("validator", "height", "finalised", "peers", "outbox"))
+    assert all(word in up.said() for word in ("validator", "height", "final", "peers", "outbox"))
     before = desk.validators(kind)
     assert [one["running"] for one in before] == [True, True]
     assert all(listens(str(one["rpc"])) for one in before)
