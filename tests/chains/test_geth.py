@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from chains.evm import EvmChain, EvmDevnet
 from chains.evm.geth_devnet import GethDevnet
 from chains.evm.network import create_network
+from poft.protocol.errors import ConfigError
 
 from .chain_kit import ChainConformance, DevnetConformance, Net
 
@@ -29,6 +31,15 @@ class TestGethDevelopmentMode(ChainConformance):
         assert safe.final_height() == head
         assert final.final_height() == (head - 1) // 32 * 32 > 0
         assert final.finality_evidence(final.final_height()).height == final.final_height()
+
+
+def test_start_refused_without_geth_names_what_builds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with pytest.raises(ConfigError, match=r"geth v1\.16\.7 is not installed.*make geth"):
+        GethDevnet().start(tmp_path / "devnet", "no tool", 0)
+    with pytest.raises(ConfigError, match=r"geth v1\.13\.15 is not installed.*make geth"):
+        create_network(tmp_path / "network", "no tool", 4)
+    assert not (tmp_path / "devnet").exists() and not (tmp_path / "network").exists()
 
 
 class TestGethDevnet(DevnetConformance):
