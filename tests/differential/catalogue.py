@@ -19,12 +19,13 @@ from .mutate import (
     an_inclusion,
 )
 from .questions import Question
+from .seals import a_seal, an_honest_seal
 from .states import a_slot, an_honest_outbox, an_honest_slot, an_outbox
 
 
 def mutated(rng: Random, receiver: bytes) -> Case:
     """A case of any rule, more of the rules with more to go wrong."""
-    rule = rng.choices(range(13), (3, 3, 2, 8, 3, 2, 3, 4, 3, 5, 2, 5, 2))[0]
+    rule = rng.choices(range(14), (3, 3, 2, 8, 3, 2, 3, 4, 3, 5, 2, 5, 2, 4))[0]
     made: tuple[Callable[[Random], Case], ...] = (
         an_inclusion,
         a_consistency,
@@ -39,13 +40,14 @@ def mutated(rng: Random, receiver: bytes) -> Case:
         an_accusation,
         a_commitment,
         a_contradiction,
+        a_seal,
     )
     return made[rule](rng)
 
 
 def untouched(rng: Random, receiver: bytes) -> Case:
     """An honest case of any rule; the three must take it."""
-    rule = rng.randrange(13)
+    rule = rng.randrange(14)
     if rule == 6:
         return Case(honest.a_delivery(rng, receiver))
     if rule == 4:
@@ -62,5 +64,6 @@ def untouched(rng: Random, receiver: bytes) -> Case:
         10: an_honest_accusation,
         11: an_honest_commitment,
         12: an_honest_contradiction,
+        13: an_honest_seal,
     }
     return Case(makers[rule](rng))

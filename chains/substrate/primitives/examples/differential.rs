@@ -9,11 +9,13 @@ use poft_primitives::{
     and1::AgreementVerifier,
     bef1::BeefyVerifier,
     checkpoint::CheckpointPayload,
+    clq1::CliqueVerifier,
     code::Code,
     committee::CommitteeVerifier,
     esp1::StateProofVerifier,
     log::{verify_consistency, verify_inclusion},
     packed::Packed,
+    qbf1::QbftVerifier,
     receive::{check_packet, Expectation, PacketProof, Verdict as Handling},
     state_proof::StateProof,
     statements::{Membership, Signed, Statement, Update, Verdict, Vote},
@@ -91,6 +93,13 @@ fn packet(data: &[u8]) -> Answer {
     Ok((dispatched, due).encode())
 }
 
+fn sealed(verifier: &dyn FinalityVerifier, data: &[u8]) -> Answer {
+    let (domain, state, proof, now, max_drift): (H256, TrustState, Vec<u8>, u64, u64) = arguments(data)?;
+    verifier.work(&proof);
+    let (next, finalised) = verifier.verify(&domain, &state, &proof, &Limits { now, max_drift })?;
+    Ok((next, finalised.block_hash, finalised.state_root).encode())
+}
+
 fn slot(data: &[u8]) -> Answer {
     let (state_root, account, slot, packed): (H256, H160, H256, Vec<u8>) = arguments(data)?;
     let mut rest = Packed::new(&packed);
@@ -149,6 +158,8 @@ fn answer(rule: u8, data: &[u8]) -> Answer {
         13 => accusation(data),
         14 => commitment(data),
         15 => contradiction(data),
+        16 => sealed(&CliqueVerifier, data),
+        17 => sealed(&QbftVerifier, data),
         _ => Err(Code::Malformed),
     }
 }
