@@ -25,6 +25,7 @@ from poft.protocol.errors import Code, ConfigError, Refused, Unreachable
 from poft.protocol.hashing import keccak
 from relayers.attestor import Attestor
 from relayers.config import AttestorSettings, chain_settings
+from relayers.finality import FinalityWatch, News
 from relayers.journal import Journal, read_page
 
 from .chain_kit import label, refuses, until
@@ -186,15 +187,21 @@ def test_one_death_is_survived_two_halt_the_chain_and_it_goes_on_when_one_is_bac
     network.kill(2)
     time.sleep(3)  # each of the two may seal once more
     stopped, height = max(final(network)), max(heights(network))
+    watch = FinalityWatch(patience=3.0)
+    assert watch.look(stopped, time.monotonic()) is News.NONE
     monkeypatch.setattr(sending, "GIVE_UP_SECONDS", 4.0)
     with pytest.raises(Unreachable, match=r"no block took 0x\w+ in 4 s"):
         chain.set_routes(label("nobody seals this"), [])
     assert (max(final(network)), max(heights(network))) == (stopped, height)
+    assert watch.look(max(final(network)), time.monotonic()) is News.STOPPED
+    said = watch.sentence(NAME, height, time.monotonic())
+    assert said.startswith(f"finality of {NAME} stands at block {stopped} for")
     with refuses(Code.NotFinal):
         chain.finality_evidence(height)
 
     network.start([2])
     until(lambda: min(final(network)) > height, "finality when the third is back")
+    assert watch.look(max(final(network)), time.monotonic()) is News.RESUMED
     network.start([3])
     caught_up = max(final(network))
     until(lambda: len(final(network)) == 4 and min(final(network)) >= caught_up, "the fourth catches up")
