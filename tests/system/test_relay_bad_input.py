@@ -160,7 +160,7 @@ def test_chain_without_proofs_or_votes_that_is_not_declared_a_development_chain_
 ) -> None:
     """Not looked at again and again: no later look can be better."""
     chain = connect(bare)
-    chain.set_routes(bytes(32), [])  # some block
+    chain.set_routes(keccak(b"some block"), [])
     genesis = str(Rpc(bare.rpc[0]).ask("chain_getBlockHash", 0))
     chain.close()
     declared = replace(bare, development=False, deployment={"genesis": genesis})
