@@ -13,8 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from chains.substrate.rpc import Rpc
-from poft.chain import ChainSpec, connect, devnet
+from poft.chain import ChainSpec, devnet
 from poft.protocol.hashing import keccak
 from relayers.config import (
     AttestorSettings,
@@ -142,29 +141,3 @@ def test_journal_of_another_attestor_is_a_config_error(spec: ChainSpec, tmp_path
 def test_state_in_a_folder_that_cannot_be_written_says_so(spec: ChainSpec, tmp_path: Path) -> None:
     code, line = poft("attest", attestor(tmp_path, spec, state="no/such/folder/journal"))
     assert code == UNREACHABLE and "unable to open" in line
-
-
-# What only a development chain may lack
-
-
-@pytest.fixture(scope="module", params=["chopsticks", "node"])
-def bare(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChainSpec]:
-    """A Substrate devnet, by the engine without a trie and by our own node in instant seal, which nobody votes in."""
-    folder, engine = tmp_path_factory.mktemp("bare"), str(request.param)
-    yield devnet("substrate", engine).start(folder, "bare", 0)
-    devnet("substrate", engine).stop(folder)
-
-
-def test_chain_without_proofs_or_votes_that_is_not_declared_a_development_chain_is_refused(
-    bare: ChainSpec, tmp_path: Path
-) -> None:
-    """Not looked at again and again: no later look can be better."""
-    chain = connect(bare)
-    chain.set_routes(keccak(b"some block"), [])
-    genesis = str(Rpc(bare.rpc[0]).ask("chain_getBlockHash", 0))
-    chain.close()
-    declared = replace(bare, development=False, deployment={"genesis": genesis})
-    config = attestor(tmp_path, declared, every=1)
-    (tmp_path / "key").write_text("0x" + keccak(b"a key of its own").hex())
-    code, line = poft("attest", config)
-    assert code == REFUSED and "DevelopmentChain" in line, line
