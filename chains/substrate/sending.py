@@ -59,20 +59,21 @@ class Payer:
             Rejected: the ledger refused; nothing but the fee has changed.
             Unreachable: the node went away. The extrinsic may or may not be in a block.
         """
-        call = self._runtime.call(pallet, name, arguments)
-        if root:
-            call = self._runtime.call("Sudo", "sudo", {"call": call})  # type: ignore[dict-item]
-        included = self._include(call)
+        included = self._include(pallet, name, arguments, root)
         cost, error = outcome(self._runtime, included)
         if error:
             raise refusal(self._runtime, error)
         return Receipt(hash_of(included.raw), included.height, cost, len(included.raw))
 
-    def _include(self, call: object) -> Included:
+    def _include(self, pallet: str, name: str, arguments: dict[str, Json], root: bool) -> Included:
         rpc = self._runtime.rpc
         for _ in range(_NONCE_ATTEMPTS):
+            version = self._runtime.next()
+            call = version.compose(pallet, name, arguments)
+            if root:
+                call = version.compose("Sudo", "sudo", {"call": call})
             account = record(self._runtime.read("System", "Account", [self._key.ss58_address]))
-            raw = self._runtime.sign(call, self._key, number(account["nonce"]))
+            raw = self._runtime.sign(version, call, self._key, number(account["nonce"]))
             start = height_of(rpc.record("chain_getHeader"))
             try:
                 rpc.ask("author_submitExtrinsic", "0x" + raw.hex())
@@ -81,22 +82,32 @@ class Payer:
                     raise refusal(self._runtime, bytes.fromhex(error.words[2:])) from error
                 if _is_nonce_taken(error):
                     continue  # another process pays with the same key and was faster
+                if self._runtime.next() is not version:
+                    continue  # the runtime was upgraded meanwhile, and takes no signature for the version before
                 raise Rejected(f"the node does not take the extrinsic: {error}") from error
-            return self._await(raw, start)
+            included = self._await(raw, start, version.version)
+            if included is not None:
+                return included
         raise Rejected(f"another process uses the nonces of {self._key.ss58_address}")
 
-    def _await(self, raw: bytes, start: int) -> Included:
-        """The block after height `start` that has the extrinsic."""
-        deadline = time.monotonic() + INCLUSION_SECONDS
-        seen = start
+    def _await(self, raw: bytes, start: int, version: int) -> Included | None:
+        """The block after height `start` that has the extrinsic; None when the runtime was upgraded before any had it:
+        a signature is for one version, so none ever will.
+        """
+        rpc, deadline = self._runtime.rpc, time.monotonic() + INCLUSION_SECONDS
+        seen, checked = start, -1
         while time.monotonic() < deadline:
-            for height in range(seen + 1, height_of(self._runtime.rpc.record("chain_getHeader")) + 1):
-                found = locate(self._runtime.rpc, hash_of(raw), height)
+            head = height_of(rpc.record("chain_getHeader"))
+            for height in range(seen + 1, head + 1):
+                found = locate(rpc, hash_of(raw), height)
                 if found is not None:
                     return found
                 seen = height
+            if seen != checked and self._runtime.version_of_code(rpc.text("chain_getBlockHash", seen)) != version:
+                return None
+            checked = seen
             time.sleep(_POLL_SECONDS)
-        raise Unreachable(f"{self._runtime.rpc.url}: the extrinsic is in no block after {INCLUSION_SECONDS:.0f} s")
+        raise Unreachable(f"{rpc.url}: the extrinsic is in no block after {INCLUSION_SECONDS:.0f} s")
 
 
 def locate(rpc: Rpc, transaction: str, height: int) -> Included | None:

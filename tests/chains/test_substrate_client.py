@@ -228,12 +228,14 @@ def test_extrinsic_dies_when_no_block_takes_it(
 ) -> None:
     monkeypatch.setattr(runtime_module, "LIFETIME", 4)
     runtime, stranger = Runtime(node), keypair(devnet().account("payer"))
-    late = runtime.sign(runtime.call("System", "remark", {"remark": "0x00"}), stranger, 0)
+    version = runtime.next()
+    remark = version.compose("System", "remark", {"remark": "0x00"})
+    late = runtime.sign(version, remark, stranger, 0)
     pass_blocks(chain, 5)
     # The block that it was signed for is not the one that its lifetime now begins with.
     with pytest.raises(NodeError, match="badProof"):
         node.ask("author_submitExtrinsic", "0x" + late.hex())
-    alive = runtime.sign(runtime.call("System", "remark", {"remark": "0x00"}), stranger, 0)
+    alive = runtime.sign(version, remark, stranger, 0)
     node.ask("author_submitExtrinsic", "0x" + alive.hex())
 
 

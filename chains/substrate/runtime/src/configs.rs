@@ -51,6 +51,7 @@ impl frame_system::Config for Runtime {
     type AccountData = pallet_balances::AccountData<Balance>;
     type SS58Prefix = frame_support::traits::ConstU16<42>;
     type MaxConsumers = ConstU32<16>;
+    type SingleBlockMigrations = migrations::Migrations;
 }
 
 impl pallet_timestamp::Config for Runtime {

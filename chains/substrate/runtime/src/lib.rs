@@ -10,6 +10,7 @@ mod apis;
 #[cfg(feature = "runtime-benchmarks")]
 mod benchmarks;
 mod configs;
+pub mod migrations;
 pub mod presets;
 
 use alloc::{borrow::Cow, vec::Vec};

@@ -63,7 +63,17 @@ impl<T: Config> Pallet<T> {
             epoch: state.epoch,
             authority: state.authority,
         });
-        let client = Client { scheme, state, generation, frozen: false, max_drift, staleness, newest: 0, held: 1 };
+        let client = Client {
+            scheme,
+            state,
+            generation,
+            frozen: false,
+            max_drift,
+            staleness,
+            newest: 0,
+            held: 1,
+            updated_at: Self::height(),
+        };
         Clients::<T>::insert(source, client);
     }
 
@@ -89,6 +99,7 @@ impl<T: Config> Pallet<T> {
         }
         Self::deposit_event(Event::ClientUpdated { source_domain: source, epoch: next.epoch, finalised });
         client.state = next;
+        client.updated_at = Self::height();
         Clients::<T>::insert(source, client);
         Ok(spent)
     }

@@ -27,6 +27,7 @@ mod benchmarking;
 mod charges;
 mod clients;
 mod inbox;
+pub mod migrations;
 mod outbox;
 pub mod ports;
 pub mod refusal;
@@ -73,9 +74,8 @@ pub mod pallet {
         sp_runtime::traits::{Convert, UniqueSaturatedInto},
     };
 
-    /// Version 2: clients name their scheme, senders are kept by receiver, halting by source. A chain of version 1 starts
-    /// anew from genesis: there is no migration, as there was no release.
-    const STORAGE_VERSION: StorageVersion = StorageVersion::new(2);
+    /// `migrations.rs` says what each version changed.
+    const STORAGE_VERSION: StorageVersion = StorageVersion::new(3);
 
     /// The bridge.
     #[pallet::pallet]

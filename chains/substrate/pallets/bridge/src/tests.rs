@@ -3,6 +3,7 @@
 
 mod acknowledgements;
 mod invariants;
+mod migrations;
 
 use crate::{mock::*, ports::Bridge as _, ports::PacketReceiver, types::Outcome, *};
 use poft_primitives::{

@@ -43,6 +43,9 @@ pub struct Client {
     pub newest: u32,
     /// Entries of the ring that count.
     pub held: u32,
+    /// The block of this chain that took the newest proof, or the genesis: there the proof is found again, since blocks
+    /// keep no index of events. 0: taken before this was kept.
+    pub updated_at: u64,
 }
 
 /// What became of a packet.
