@@ -345,6 +345,18 @@ class Chain(Protocol):
         """Where a task's checkpoints are exported to: (destination domain, receiving endpoint)."""
         ...
 
+    def peer(self, source_domain: bytes, federation: bytes, task: bytes) -> Peer | None:
+        """Who speaks for a federation on another chain, as it was set last; None where that is nobody."""
+        ...
+
+    def routes(self, task: bytes) -> list[tuple[bytes, bytes]]:
+        """Where a task's checkpoints are exported to."""
+        ...
+
+    def peer_inbox(self, source_domain: bytes) -> bytes:
+        """The inbox over there that is told what became of its packets; zero where none is."""
+        ...
+
     def admit(self, participants: Sequence[bytes]) -> Receipt:
         """Allows these training keys to join."""
         ...

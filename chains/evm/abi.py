@@ -50,6 +50,13 @@ class Verifier:
     composed: bool = False
 
 
+SUCCESSORS = {
+    "Outbox": "SuccessorOutbox",
+    "Inbox": "SuccessorInbox",
+    "CheckpointRegistry": "SuccessorRegistry",
+}
+"""What takes the place of a contract that is in use (`upgrade.py`); each answers to what the other did."""
+
 VERIFIERS = (
     Verifier(b"CMT1", "CommitteeVerifier"),
     Verifier(b"ESP1", "StateProofVerifier", (b"CMT1",)),

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from poft.protocol.errors import ArtifactError, ConfigError
 
-from .abi import ARTIFACTS, CONTRACTS, VERIFIERS, stored_digest
+from .abi import ARTIFACTS, CONTRACTS, SUCCESSORS, VERIFIERS, stored_digest
 from .foundry import foundry_binary
 from .rpc import Json
 
@@ -51,7 +51,7 @@ def build() -> None:
     if built.returncode:
         raise ConfigError(f"forge build failed:\n{built.stdout}{built.stderr}", "Correct the contracts")
     contracts = {}
-    for name in (*CONTRACTS, *(verifier.contract for verifier in VERIFIERS)):
+    for name in (*CONTRACTS, *SUCCESSORS.values(), *(verifier.contract for verifier in VERIFIERS)):
         output = json.loads((HERE / "out" / "artifacts" / f"{name}.sol" / f"{name}.json").read_text(encoding="utf-8"))
         contracts[name] = {"abi": _compact(output["abi"]), "bytecode": output["bytecode"]["object"]}
     if source_digest() != digest:

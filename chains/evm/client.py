@@ -237,6 +237,22 @@ class EvmChain:
     def set_routes(self, task: bytes, routes: Sequence[tuple[bytes, bytes]]) -> Receipt:
         return self._send("CheckpointRegistry", "setRoutes", task, list(routes))
 
+    def peer(self, source_domain: bytes, federation: bytes, task: bytes) -> Peer | None:
+        number, _, genesis = cast(
+            tuple[int, int, bytes], self._read("CheckpointRegistry", "peerState", source_domain, federation, task)[0]
+        )
+        if number == 0:
+            return None
+        registry = self._spec.deployment["CheckpointRegistry"]
+        sender = typed(bytes, self._read("Inbox", "senderOf", source_domain, registry)[0])
+        return Peer(source_domain, federation, task, genesis, sender)
+
+    def routes(self, task: bytes) -> list[tuple[bytes, bytes]]:
+        return list(cast(Sequence[tuple[bytes, bytes]], self._read("CheckpointRegistry", "routesOf", task)[0]))
+
+    def peer_inbox(self, source_domain: bytes) -> bytes:
+        return typed(bytes, self._read("Inbox", "senderOf", source_domain, self._spec.deployment["Inbox"])[0])
+
     def admit(self, participants: Sequence[bytes]) -> Receipt:
         return self._send("Federation", "admit", list(participants))
 

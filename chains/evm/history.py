@@ -6,7 +6,7 @@ lies `SETTLED` blocks below the final height is kept, so that asking again costs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 from poft.chain import Acknowledged, CheckpointRecord, OutboxEntry, Outcome
@@ -30,6 +30,15 @@ SKIPPED = "skipped by governance"
 """`Outcome.failure` of a nonce that `Inbox.skip` consumed."""
 
 Topic = bytes | None
+
+
+RETIRED = "retired-"
+"""Before a contract's name, in a deployment: the addresses, separated by blanks, that it had before it was replaced."""
+
+
+def addresses_of(deployment: Mapping[str, str], contract: str) -> list[str]:
+    """Where a contract is and was. Its log, nonces and imports went on, so its events are one history."""
+    return [deployment[contract], *deployment.get(RETIRED + contract, "").split()]
 
 
 class History:
@@ -60,7 +69,7 @@ class History:
         logs = []
         for start, stop in batch_ranges(max(first, self._first), last, PAGE):
             query = {
-                "address": self._addresses[contract],
+                "address": addresses_of(self._addresses, contract),
                 "fromBlock": hex(start),
                 "toBlock": hex(stop),
                 "topics": wanted,

@@ -39,6 +39,7 @@ from .sending import Payer, height_of
 
 BRIDGE, FEDERATION = "Bridge", "Federation"
 SCHEME_BYTES = 4
+_DOMAIN_BYTES = 32
 
 
 class SubstrateChain:
@@ -272,6 +273,25 @@ class SubstrateChain:
     def set_routes(self, task: bytes, routes: Sequence[tuple[bytes, bytes]]) -> Receipt:
         """See `poft.chain.Chain.set_routes`."""
         return self._govern(FEDERATION, "set_routes", task=task, routes=[tuple(route) for route in routes])
+
+    def peer(self, source_domain: bytes, federation: bytes, task: bytes) -> Peer | None:
+        """See `poft.chain.Chain.peer`."""
+        key = [scale(source_domain), scale(federation), scale(task)]
+        found = self._runtime.read(FEDERATION, "Peers", key)
+        if found is None:
+            return None
+        said = record(found)
+        return Peer(source_domain, federation, task, octets(said["genesis_checkpoint"]), octets(said["endpoint"]))
+
+    def routes(self, task: bytes) -> list[tuple[bytes, bytes]]:
+        """See `poft.chain.Chain.routes`."""
+        pairs = map(items, items(self._runtime.read(FEDERATION, "Routes", [scale(task)])))
+        return [(octets(domain), octets(receiver)) for domain, receiver in pairs]
+
+    def peer_inbox(self, source_domain: bytes) -> bytes:
+        """See `poft.chain.Chain.peer_inbox`."""
+        found = self._runtime.read(BRIDGE, "Senders", [scale(source_domain), scale(self.inbox_endpoint)])
+        return bytes(_DOMAIN_BYTES) if found is None else octets(found)
 
     def admit(self, participants: Sequence[bytes]) -> Receipt:
         """See `poft.chain.Chain.admit`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,7 @@ from poft.verification.schemes.esp1 import OutboxGenesis
 from tests.chains.chain_kit import Person, create_task, memberships, people, play_round
 
 PATIENCE = 60.0
+NOTHING: Mapping[str, ChainSpec] = {}
 RELAYERS = 2
 ATTESTORS = 4
 
@@ -114,22 +115,34 @@ def wait_for(condition: Callable[[], bool], what: str, seconds: float = PATIENCE
 
 
 @contextmanager
-def linked_pair(folder: Path, kinds: tuple[str, str], scheme: bytes = b"CMT1") -> Iterator[Pair]:
+def linked_pair(
+    folder: Path, kinds: tuple[str, str], scheme: bytes = b"CMT1", running: Mapping[str, ChainSpec] = NOTHING
+) -> Iterator[Pair]:
     """Two networks that follow each other; none of their services runs yet."""
     links = [("left", "right"), ("right", "left")]
-    with linked(folder, dict(zip(("left", "right"), kinds, strict=True)), links, scheme) as mesh:
+    with linked(folder, dict(zip(("left", "right"), kinds, strict=True)), links, scheme, running) as mesh:
         yield Pair(mesh.networks, mesh.relayers)
 
 
 @contextmanager
 def linked(
-    folder: Path, kinds: dict[str, str], links: list[tuple[str, str]], scheme: bytes = b"CMT1"
+    folder: Path,
+    kinds: dict[str, str],
+    links: list[tuple[str, str]],
+    scheme: bytes = b"CMT1",
+    running: Mapping[str, ChainSpec] = NOTHING,
 ) -> Iterator[Mesh]:
-    """Devnets, federations, clients, peers and routes, and the files of all services; none of those runs yet."""
+    """Devnets, federations, clients, peers and routes, and the files of all services; none of those runs yet.
+
+    A chain in `running` is the caller's, and has the relayers' accounts.
+    """
     started: list[tuple[str, Path]] = []
     try:
         networks = {}
         for name, kind in kinds.items():
+            if name in running:
+                networks[name] = _network(folder, name, running[name])
+                continue
             home = folder / name
             started.append((kind, home))
             spec = devnet(kind).start(home, name, 0, [relayer_account(kind, i) for i in range(RELAYERS)])

@@ -39,7 +39,8 @@ contract CheckpointRegistry is AccessManaged, IPacketReceiver {
     Outbox public immutable outbox;
     Inbox public immutable inbox;
 
-    uint64 private _peerCount;
+    /// Peers that were ever named.
+    uint64 public peerCount;
     mapping(bytes32 peerKey => Peer) private _peers;
     mapping(bytes32 checkpointId => Import) private _imports;
     mapping(bytes32 task => bytes32 checkpointId) private _genesis;
@@ -88,7 +89,7 @@ contract CheckpointRegistry is AccessManaged, IPacketReceiver {
         );
         require(sourceDomain != outbox.domain(), Refused(Code.WrongDomain));
         Peer storage peer = _peers[_peerKey(sourceDomain, federation, task)];
-        if (peer.number == 0) peer.number = ++_peerCount;
+        if (peer.number == 0) _enrol(peer, sourceDomain, federation, task);
         // Another genesis is a new beginning: no honest round follows a forged one of the highest number.
         if (peer.genesisCheckpoint != genesisCheckpoint) peer.lastRound = 0;
         peer.genesisCheckpoint = genesisCheckpoint;
@@ -113,21 +114,18 @@ contract CheckpointRegistry is AccessManaged, IPacketReceiver {
     /// Makes a task's genesis known: it is `previous` of the first export to every destination.
     function declareTask(bytes32 task, bytes32 genesisCheckpoint) external restricted {
         require(task != 0 && genesisCheckpoint != 0, Refused(Code.ZeroValue));
-        require(_genesis[task] == 0, Refused(Code.TaskExists));
+        require(genesisOf(task) == 0, Refused(Code.TaskExists));
         _genesis[task] = genesisCheckpoint;
     }
 
     /// Sends a final checkpoint of a declared task to every destination of the task.
     function exportCheckpoint(Checkpoint calldata checkpoint, bytes32[] calldata parents) external restricted {
-        bytes32 genesis = _genesis[checkpoint.task];
-        require(genesis != 0, Refused(Code.UnknownTask));
+        require(genesisOf(checkpoint.task) != 0, Refused(Code.UnknownTask));
         bytes32 checkpointId = Checkpoints.id(checkpoint);
         Route[] storage routes = _routes[checkpoint.task];
         for (uint256 i = 0; i < routes.length; ++i) {
-            mapping(bytes32 => bytes32) storage lastExports = _lastExports[checkpoint.task];
-            bytes32 previous = lastExports[routes[i].destDomain];
-            if (previous == 0) previous = genesis;
-            lastExports[routes[i].destDomain] = checkpointId;
+            bytes32 previous = lastExport(checkpoint.task, routes[i].destDomain);
+            _lastExports[checkpoint.task][routes[i].destDomain] = checkpointId;
             bytes32 packetId = _send(routes[i], Checkpoints.encodePayload(checkpoint, parents, previous));
             emit CheckpointExported(checkpointId, routes[i].destDomain, packetId, previous);
         }
@@ -146,17 +144,26 @@ contract CheckpointRegistry is AccessManaged, IPacketReceiver {
         (bytes32 checkpointId, bytes32 parentsHash, bytes memory copy) = Checkpoints.fingerprint(payload);
         require(parentsHash == checkpoint.parentsHash, Refused(Code.ParentsMismatch));
         // An import is accepted once: a running round may count it among its parents.
-        Import storage entry = _imports[checkpointId];
-        require(checkpoint.round > peer.lastRound && entry.acceptedAt == 0, Refused(Code.RoundRegression));
-        require(_imports[previous].peer == number || previous == peer.genesisCheckpoint, Refused(Code.UnknownParent));
+        require(checkpoint.round > peer.lastRound && acceptedAt(checkpointId) == 0, Refused(Code.RoundRegression));
+        require(peerOf(previous) == number || previous == peer.genesisCheckpoint, Refused(Code.UnknownParent));
         peer.lastRound = checkpoint.round;
-        (entry.acceptedAt, entry.peer) = (uint64(block.number), number);
+        _imports[checkpointId] = Import({acceptedAt: uint64(block.number), peer: number});
         _emitImported(checkpointId, packet.sourceDomain, checkpoint.task, copy);
     }
 
     /// Block at which an import was accepted, zero = no such import.
-    function acceptedAt(bytes32 checkpointId) external view returns (uint64) {
+    function acceptedAt(bytes32 checkpointId) public view virtual returns (uint64) {
         return _imports[checkpointId].acceptedAt;
+    }
+
+    /// Number of the peer that an import came from, zero = no such import.
+    function peerOf(bytes32 checkpointId) public view virtual returns (uint64) {
+        return _imports[checkpointId].peer;
+    }
+
+    /// A declared task's genesis, zero = not declared.
+    function genesisOf(bytes32 task) public view virtual returns (bytes32) {
+        return _genesis[task];
     }
 
     /// Number of the peer (zero = none), its last accepted round and its declared genesis.
@@ -169,9 +176,14 @@ contract CheckpointRegistry is AccessManaged, IPacketReceiver {
     }
 
     /// What the next export of the task to this destination will name as `previous`; zero = task not declared.
-    function lastExport(bytes32 task, bytes32 destDomain) external view returns (bytes32) {
+    function lastExport(bytes32 task, bytes32 destDomain) public view virtual returns (bytes32) {
         bytes32 last = _lastExports[task][destDomain];
-        return last == 0 ? _genesis[task] : last;
+        return last == 0 ? genesisOf(task) : last;
+    }
+
+    /// Gives a peer that was not named before its number.
+    function _enrol(Peer storage peer, bytes32, bytes32, bytes32) internal virtual {
+        peer.number = ++peerCount;
     }
 
     /// `emit CheckpointImported(...)`: the payload is the encoding of the event's unindexed fields.

@@ -10,6 +10,7 @@ import {MerkleLog} from "./libraries/MerkleLog.sol";
 import {Signatures} from "./libraries/Signatures.sol";
 import {SignedUpdate, SignedVerdict, SignedVote, Statements, Update, Verdict, Vote} from "./libraries/Statements.sol";
 import {Members, Seat} from "./Members.sol";
+import {SuccessorRegistry} from "./successors/SuccessorRegistry.sol";
 import {Code, Refused} from "./types/Code.sol";
 
 /// A training request. `exportEvery` k: the final checkpoint of every round divisible by k goes out; 0 = never.
@@ -66,7 +67,7 @@ contract Federation is Members {
         uint64 round;
     }
 
-    CheckpointRegistry public immutable registry;
+    CheckpointRegistry public registry;
 
     mapping(bytes32 task => TaskRecord) private _tasks;
     mapping(bytes32 roundKey => Round) private _rounds;
@@ -75,6 +76,7 @@ contract Federation is Members {
     mapping(bytes32 roundKey => uint64[64]) private _verdicts;
     mapping(bytes32 roundKey => mapping(bytes32 checkpoint => uint256)) private _votes;
 
+    event RegistrySet(CheckpointRegistry registry);
     event TaskCreated(bytes32 indexed task, Task config, Checkpoint genesis);
     event RoundStarted(bytes32 indexed task, uint64 indexed round, uint32 memberSet, uint64 startBlock, uint32[] steps);
     event PhaseEntered(bytes32 indexed task, uint64 indexed round, Phase phase, uint64 deadline);
@@ -118,6 +120,14 @@ contract Federation is Members {
         record.lastFinal = genesisId;
         emit TaskCreated(task, config, genesis);
         registry.declareTask(task, genesisId);
+    }
+
+    /// Goes on with another registry, which has all that the present one accepted and exported: members, tasks, rounds and
+    /// checkpoints stay.
+    function setRegistry(SuccessorRegistry next) external restricted {
+        require(address(next.predecessor()) == address(registry), Refused(Code.WrongPredecessor));
+        registry = next;
+        emit RegistrySet(next);
     }
 
     // ----------------------------------------------------------------------------------------------------- rounds

@@ -95,7 +95,7 @@ contract Inbox is AccessManaged, IPacketReceiver {
         external
     {
         // 1. Halted or frozen? 2. Size bounds. 3. The finalised outbox is known and fresh.
-        Link memory link = _links[source];
+        Link memory link = _link(source);
         require(!link.halted, Refused(Code.Halted));
         if (!_withinBounds(packets)) {
             lightClient.requireActive(source);
@@ -191,16 +191,17 @@ contract Inbox is AccessManaged, IPacketReceiver {
     /// Consumes the next nonce of a source without effect: for a packet that no receiver here takes, which would block
     /// all that follow it.
     function skip(bytes32 source, uint64 nonce) external restricted {
-        Link storage link = _links[source];
-        require(nonce >= link.nextNonce, Refused(Code.NonceReplayed));
-        require(nonce == link.nextNonce, Refused(Code.NonceGap));
-        link.nextNonce = _following(nonce);
+        uint64 next = _link(source).nextNonce;
+        require(nonce >= next, Refused(Code.NonceReplayed));
+        require(nonce == next, Refused(Code.NonceGap));
+        _links[source].nextNonce = _following(nonce);
         emit PacketSkipped(source, nonce);
     }
 
     /// The nonce that the next packet of this source must have, and whether the link is halted.
     function linkState(bytes32 source) external view returns (uint64 nextNonce, bool halted) {
-        return (_links[source].nextNonce, _links[source].halted);
+        Link memory link = _link(source);
+        return (link.nextNonce, link.halted);
     }
 
     function senderOf(bytes32 source, address receiver) external view returns (bytes32) {
@@ -214,13 +215,19 @@ contract Inbox is AccessManaged, IPacketReceiver {
 
     /// What the destination said of a packet, and who carried it there; `known` is false while it has said nothing.
     function acknowledgementOf(bytes32 destination, bytes32 packetId)
-        external
+        public
         view
+        virtual
         returns (bool known, Fate fate, bytes32 carrier)
     {
         Told storage told = _told[destination][packetId];
         if (told.fate == 0) return (false, Fate.Applied, 0);
         return (true, Fate(told.fate - 1), _carriers[destination][told.nonce]);
+    }
+
+    /// Where a link stands.
+    function _link(bytes32 source) internal view virtual returns (Link memory) {
+        return _links[source];
     }
 
     function _withinBounds(PacketProof[] calldata packets) private pure returns (bool) {

@@ -22,7 +22,7 @@ contract Outbox is AccessManaged {
     /// This chain's domain, the one place where its contracts take it from.
     bytes32 public immutable domain;
 
-    MerkleLog.Frontier private _log;
+    MerkleLog.Frontier internal _log;
     bytes32 private _root;
     mapping(bytes32 destDomain => uint64) private _nonces;
 
@@ -54,7 +54,7 @@ contract Outbox is AccessManaged {
         require(destDomain != 0 && receiver != 0, Refused(Code.ZeroValue));
         require(destDomain != domain, Refused(Code.WrongDestination));
         require(payload.length <= Packets.MAX_PAYLOAD, Refused(Code.Oversize));
-        uint64 nonce = _nonces[destDomain];
+        uint64 nonce = nextNonce(destDomain);
         // No overflow: there are no more nonces than leaves, and a full log refuses below.
         unchecked {
             _nonces[destDomain] = nonce + 1;
@@ -86,11 +86,11 @@ contract Outbox is AccessManaged {
     }
 
     /// The nonce that the next packet to this destination gets.
-    function nextNonce(bytes32 destDomain) external view returns (uint64) {
+    function nextNonce(bytes32 destDomain) public view virtual returns (uint64) {
         return _nonces[destDomain];
     }
 
-    function _commit(uint64 size, bytes32 root) private {
+    function _commit(uint64 size, bytes32 root) internal {
         _root = root;
         bytes32 slot = COMMITMENT_SLOT;
         bytes32 commitment = keccak256(abi.encode(size, root));

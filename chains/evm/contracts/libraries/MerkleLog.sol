@@ -61,6 +61,23 @@ library MerkleLog {
         log.size = ++size;
     }
 
+    /// Fills an empty frontier with that of a log of this size, whose perfect subtrees have these roots, the largest first;
+    /// returns the log's root, which binds all of them.
+    function restore(Frontier storage log, uint64 size, bytes32[] memory peaks) internal returns (bytes32 root) {
+        uint256 given = 0;
+        for (uint256 level = 64; level != 0;) {
+            --level;
+            if ((size >> level) & 1 == 0) continue;
+            require(given < peaks.length, Refused(Code.ProofLength));
+            log.peaks[level] = peaks[given++];
+        }
+        require(given == peaks.length, Refused(Code.ProofLength));
+        log.size = size;
+        if (given == 0) return EMPTY_ROOT;
+        root = peaks[--given];
+        while (given != 0) root = nodeHash(peaks[--given], root);
+    }
+
     /// Root of the log whose leaves' data are the first `count` of `leaves`. Overwrites `leaves` with inner nodes.
     function rootInPlace(bytes32[] memory leaves, uint256 count) internal pure returns (bytes32) {
         if (count == 0) return EMPTY_ROOT;
