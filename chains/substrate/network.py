@@ -17,7 +17,7 @@ from poft.network import ValidatorStatus
 from poft.protocol.errors import ConfigError
 
 from .devnet import KIND
-from .genesis import GOVERNOR, Beginning, value_key
+from .genesis import GOVERNOR, RUNTIME, Beginning, value_key
 from .node_spec import SESSION_LENGTH, NodeSpec, write_node_spec
 from .poft_node import PoftNode, common_arguments, node_is_built, node_program
 from .rpc import Rpc
@@ -41,16 +41,19 @@ def create_network(
     *,
     founders: int | None = None,
     session_length: int = SESSION_LENGTH,
+    runtime: Path = RUNTIME,
+    begin: type[NodeSpec] = NodeSpec,
 ) -> SubstrateNetwork:
     """See `poft.network.NetworkKind.create_network`. `founders` of the nodes validate from the first block on (all,
     when not told); the others follow, until governance has them validate, at the end of a session.
+    The chain begins with `runtime`, which is told of its validators in the way of `begin`.
     """
     folder = folder.resolve()
     network.require_room(folder, validators, MAX_VALIDATORS)
     node_program()
     keys = [development_keys(name, position) for position in range(validators)]
     first = tuple(one.public for one in keys[:founders])
-    spec = NodeSpec(Beginning(name, tuple(accounts)), first, session_length=session_length)
+    spec = begin(Beginning(name, tuple(accounts), runtime), first, session_length=session_length)
     write_node_spec(spec, folder / _SPEC)
     members = tuple(_member(folder, position, one) for position, one in enumerate(keys))
     state = State(KIND, name, spec.domain.hex(), members, {})

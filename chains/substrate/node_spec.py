@@ -62,6 +62,13 @@ class NodeSpec:
         """The chain's domain."""
         return substrate_domain(self.genesis_hash, self.beginning.name)
 
+    @property
+    def authorities(self) -> dict[str, Json]:
+        """Who validates, as this project's runtime is told."""
+        founders: list[Json] = [[ss58(one.account), ss58(one.account), _session(one)] for one in self.validators]
+        told: dict[str, Json] = {"validators": {"sessionLength": self.session_length}}
+        return {**told, "session": {"keys": founders}} if founders else told
+
 
 def write_node_spec(spec: NodeSpec, path: Path) -> None:
     """Writes the specification file; the runtime runs once for it.
@@ -96,18 +103,16 @@ def _request(spec: NodeSpec, wasm: Path) -> dict[str, Json]:
     assert isinstance(bridge, dict)
     bridge["genesisHash"] = "0x" + spec.genesis_hash.hex()
     configuration["sudo"] = {"key": address(spec.governor)}
-    if spec.validators:
-        founders: list[Json] = [[_ss58(one.account), _ss58(one.account), _session(one)] for one in spec.validators]
-        configuration["session"] = {"keys": founders}
-    configuration["validators"] = {"sessionLength": spec.session_length}
+    configuration.update(spec.authorities)
     return {**asked, "id": spec.id, "chainType": "Local" if spec.validators else "Development"}
 
 
 def _session(keys: SessionKeys) -> dict[str, Json]:
-    return {"aura": _ss58(keys.aura), "grandpa": _ss58(keys.grandpa), "beefy": _ss58(keys.beefy)}
+    return {"aura": ss58(keys.aura), "grandpa": ss58(keys.grandpa), "beefy": ss58(keys.beefy)}
 
 
-def _ss58(key: bytes) -> str:
+def ss58(key: bytes) -> str:
+    """A key as genesis configurations have it."""
     return str(ss58_encode(key, _SS58))
 
 

@@ -23,7 +23,6 @@ from poft.verification.receive import PacketProof
 from poft.verification.schemes.cmt1 import CommitteeGenesis, CommitteeProof
 from poft.verification.schemes.esp1 import OutboxGenesis
 from relayers.config import AttestorSettings, RelayerSettings, chain_settings, to_toml
-
 from tests.chains.chain_kit import next_checkpoint
 
 from .relaying import Network, Pair, linked_pair, start_all
@@ -62,9 +61,7 @@ def restart_with_new_contracts(pair: Pair) -> None:
             for one in known.chains
         ]
         sources = [
-            one.model_copy(
-                update={"committees": (*one.committees, one.committees[0].model_copy(update={"epoch": 2}))}
-            )
+            one.model_copy(update={"committees": (*one.committees, one.committees[0].model_copy(update={"epoch": 2}))})
             if one.chain == "left"
             else one
             for one in known.sources
@@ -103,7 +100,7 @@ def finish_round(network: Network) -> None:
 def refused(code: Code, action: Callable[[], object]) -> None:
     with pytest.raises((Rejected, Refused)) as caught:
         action()
-    assert caught.value.code is code, caught.value
+    assert isinstance(caught.value, Rejected | Refused) and caught.value.code is code, caught.value
 
 
 @pytest.fixture(params=[("evm", b"ESP1"), ("substrate", b"CMT1")], ids=["evm", "substrate"])

@@ -19,7 +19,8 @@ from chains.substrate import SubstrateChain
 from chains.substrate.devnet import SubstrateDevnet
 from chains.substrate.genesis import RUNTIME, runtime_code
 from chains.substrate.network import create_network
-from chains.substrate.rpc import Rpc
+from chains.substrate.node_spec import NodeSpec, ss58
+from chains.substrate.rpc import Json, Rpc
 from chains.substrate.runtime import Runtime, number, record, scale
 from chains.substrate.upgrade import (
     Candidate,
@@ -35,8 +36,6 @@ from chains.substrate.upgrade import (
 from experiments.services import relayer_account
 from poft.chain import ChainSpec
 from poft.protocol.errors import Code, ConfigError, Refused, Rejected
-from tests.chains.real_node import needs_node
-
 from .relaying import RELAYERS, Pair, linked_pair, start_all, wait_for
 
 pytestmark = [pytest.mark.devnet, pytest.mark.slow]
@@ -54,9 +53,19 @@ def embedded(folder: Path) -> Iterator[ChainSpec]:
         devnet.stop(folder)
 
 
+class SpecOfVersion1(NodeSpec):
+    """A genesis as version 1 is told it: keys for blocks and votes, no sessions."""
+
+    @property
+    def authorities(self) -> dict[str, Json]:
+        blocks: list[Json] = [ss58(keys.aura) for keys in self.validators]
+        votes: list[Json] = [[ss58(keys.grandpa), 1] for keys in self.validators]
+        return {"aura": {"authorities": blocks}, "grandpa": {"authorities": votes}}
+
+
 @contextmanager
 def validators(folder: Path) -> Iterator[ChainSpec]:
-    network = create_network(folder, "right", 4, ACCOUNTS, FIRST)
+    network = create_network(folder, "right", 4, ACCOUNTS, FIRST, SpecOfVersion1)
     network.start()
     try:
         wait_for(lambda: min(one.final for one in network.status()) >= 2, "final blocks")
@@ -91,7 +100,7 @@ def pids(pair: Pair) -> list[str]:
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("network", [embedded, pytest.param(validators, marks=needs_node)])
+@pytest.mark.parametrize("network", [embedded, validators])
 def test_links_go_on_across_an_upgrade(network: object, tmp_path: Path) -> None:
     candidate = read_candidate(RUNTIME)
     assert callable(network)

@@ -2,12 +2,12 @@
 //!
 //! | spec version | migrations |
 //! |---|---|
-//! | 2 | bridge storage 2 → 3 |
+//! | 2 | bridge storage 2 → 3; sessions begin |
 //!
-//! Each asks for the storage version that it starts from, so that it runs once, whichever version the chain had, and a
-//! new chain runs none.
+//! Each asks whether the chain needs it, so that it runs once, whichever version the chain had, and a new chain runs none.
 
 use crate::Runtime;
 
 /// In the order in which they run.
-pub type Migrations = (pallet_poft_bridge::migrations::ToVersion3<Runtime>,);
+pub type Migrations =
+    (pallet_poft_bridge::migrations::ToVersion3<Runtime>, pallet_poft_validators::migrations::BeginSessions<Runtime>);

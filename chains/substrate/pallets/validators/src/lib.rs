@@ -19,6 +19,7 @@ extern crate alloc;
 #[cfg(feature = "runtime-benchmarks")]
 mod benchmarking;
 mod handover;
+pub mod migrations;
 mod sessions;
 pub mod weights;
 

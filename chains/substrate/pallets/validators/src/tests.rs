@@ -1,6 +1,8 @@
 //! Members, sessions and the header's item, over the real session and BEEFY pallets.
 
-use crate::{committee, mock::*, pallet::Event, Members, NextCommittee, MAX_MEMBERS};
+use crate::{
+    committee, migrations::BeginSessions, mock::*, pallet::Event, Members, NextCommittee, SessionLength, MAX_MEMBERS,
+};
 use codec::Encode;
 use pallet_poft_bridge::Refusal;
 use poft_primitives::{finality::committee_hash, keccak, Code, H160, H256};
@@ -8,7 +10,7 @@ use polkadot_sdk::{
     frame_support::{
         assert_noop, assert_ok,
         dispatch::{DispatchResult, RawOrigin},
-        traits::{OnFinalize, OnInitialize},
+        traits::{Get, OnFinalize, OnInitialize, OnRuntimeUpgrade},
     },
     frame_system, pallet_beefy, pallet_session, pallet_timestamp,
     sp_consensus_beefy::ValidatorSet,
@@ -282,5 +284,41 @@ fn beefy_signs_from_the_first_block_on() {
     beginning(&[1]).execute_with(|| {
         assert_eq!(pallet_beefy::GenesisBlock::<Test>::get(), Some(1));
         assert_eq!(frame_system::Pallet::<Test>::block_number(), 0);
+    });
+}
+
+// --- a chain that had no sessions ------------------------------------------------------------------------------------
+
+#[test]
+fn sessions_begin_on_a_chain_that_had_none_and_change_nothing_by_themselves() {
+    beginning(&[]).execute_with(|| {
+        SessionLength::<Test>::kill();
+        let weight = <Test as frame_system::Config>::DbWeight::get();
+        assert_eq!(BeginSessions::<Test>::on_runtime_upgrade(), weight.reads_writes(1, 1));
+        assert_eq!(BeginSessions::<Test>::on_runtime_upgrade(), weight.reads(1));
+        assert_eq!(SessionLength::<Test>::get(), 60);
+        blocks_until(200);
+        assert_eq!((Session::current_index(), Members::<Test>::get().len()), (0, 0));
+        assert_eq!(NextCommittee::<Test>::get(), H256::zero());
+
+        for member in [1, 2, 3, 4] {
+            assert_noop!(set_members(&[member]), refused(Code::NotRegistered));
+            assert_ok!(set_keys(member));
+        }
+        assert_ok!(set_members(&[1, 2, 3, 4]));
+        blocks_until(299);
+        assert!(Beefy::validator_set().is_none_or(|set| set.validators().is_empty()), "announced, not begun");
+        blocks_until(300);
+        let (id, signers) = signing();
+        assert_eq!(signers, public(&[1, 2, 3, 4]));
+        assert_eq!(NextCommittee::<Test>::get(), by_hand(id + 2, &[1, 2, 3, 4]));
+    });
+}
+
+#[test]
+fn sessions_keep_the_length_of_a_chain_that_has_them() {
+    beginning(&[1, 2, 3, 4]).execute_with(|| {
+        BeginSessions::<Test>::on_runtime_upgrade();
+        assert_eq!(SessionLength::<Test>::get(), 10);
     });
 }
