@@ -36,6 +36,7 @@ from chains.substrate.upgrade import (
 from experiments.services import relayer_account
 from poft.chain import ChainSpec
 from poft.protocol.errors import Code, ConfigError, Refused, Rejected
+
 from .relaying import RELAYERS, Pair, linked_pair, start_all, wait_for
 
 pytestmark = [pytest.mark.devnet, pytest.mark.slow]

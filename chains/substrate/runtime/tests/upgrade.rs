@@ -4,13 +4,13 @@ use codec::Encode;
 use pallet_poft_bridge::{migrations::ClientOfVersion2, types::Client, Clients};
 use pallet_poft_validators::{Members, NextCommittee, SessionLength};
 use poft_primitives::{testing::Source, H256};
-use poft_runtime::{presets, Aura, Bridge, Executive, Grandpa, Header, Runtime, RuntimeGenesisConfig, System, VERSION};
+use poft_runtime::{presets, Bridge, Executive, Grandpa, Header, Runtime, RuntimeGenesisConfig, System, VERSION};
 use polkadot_sdk::{
     frame_support::{
         genesis_builder_helper::build_state,
         storage::unhashed,
-        traits::{Get, GetStorageVersion, StorageVersion},
-        weights::Weight,
+        traits::{GetStorageVersion, StorageVersion},
+        weights::{constants::RocksDbWeight, Weight},
     },
     frame_system::LastRuntimeUpgradeInfo,
     sp_runtime::{generic::Digest, traits::Header as _, DigestItem},
@@ -71,7 +71,7 @@ fn begin(number: u32) {
 fn first_block_migrates_and_is_charged_for_it() {
     let mut spent = Weight::zero();
     of_version_1(|source, client| {
-        let authorities = (Aura::authorities(), Grandpa::grandpa_authorities());
+        let authorities = (pallet_aura::Authorities::<Runtime>::get(), Grandpa::grandpa_authorities());
         begin(1);
         let upgraded = frame_system::LastRuntimeUpgrade::<Runtime>::get().expect("it is kept");
         assert_eq!(upgraded.spec_version.0, VERSION.spec_version);
@@ -79,7 +79,7 @@ fn first_block_migrates_and_is_charged_for_it() {
         assert_eq!(Clients::<Runtime>::get(source), Some(Client { updated_at: 0, ..client }));
         assert_eq!(SessionLength::<Runtime>::get(), 60);
         // Who makes blocks and votes goes on; who signs for other chains is nobody, until keys are proven.
-        assert_eq!((Aura::authorities(), Grandpa::grandpa_authorities()), authorities);
+        assert_eq!((pallet_aura::Authorities::<Runtime>::get(), Grandpa::grandpa_authorities()), authorities);
         assert!(authorities.0.len() == 1 && Members::<Runtime>::get().is_empty());
         assert_eq!(pallet_beefy::GenesisBlock::<Runtime>::get(), None);
         assert_eq!(NextCommittee::<Runtime>::get(), H256::zero());
@@ -89,7 +89,7 @@ fn first_block_migrates_and_is_charged_for_it() {
         frame_system::LastRuntimeUpgrade::<Runtime>::put(LastRuntimeUpgradeInfo::from(VERSION));
         begin(1);
         let migrated = spent.saturating_sub(System::block_weight().total());
-        let least = <Runtime as frame_system::Config>::DbWeight::get().reads_writes(4, 3);
+        let least = RocksDbWeight::get().reads_writes(4, 3);
         assert!(migrated.ref_time() >= least.ref_time(), "{migrated:?}, at least {least:?}");
         assert_eq!(SessionLength::<Runtime>::get(), 0, "it runs when the version grows, and at no other time");
     });

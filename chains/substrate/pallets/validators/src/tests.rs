@@ -10,7 +10,8 @@ use polkadot_sdk::{
     frame_support::{
         assert_noop, assert_ok,
         dispatch::{DispatchResult, RawOrigin},
-        traits::{Get, OnFinalize, OnInitialize, OnRuntimeUpgrade},
+        traits::{OnFinalize, OnInitialize, OnRuntimeUpgrade},
+        weights::constants::RocksDbWeight,
     },
     frame_system, pallet_beefy, pallet_session, pallet_timestamp,
     sp_consensus_beefy::ValidatorSet,
@@ -293,7 +294,7 @@ fn beefy_signs_from_the_first_block_on() {
 fn sessions_begin_on_a_chain_that_had_none_and_change_nothing_by_themselves() {
     beginning(&[]).execute_with(|| {
         SessionLength::<Test>::kill();
-        let weight = <Test as frame_system::Config>::DbWeight::get();
+        let weight = RocksDbWeight::get();
         assert_eq!(BeginSessions::<Test>::on_runtime_upgrade(), weight.reads_writes(1, 1));
         assert_eq!(BeginSessions::<Test>::on_runtime_upgrade(), weight.reads(1));
         assert_eq!(SessionLength::<Test>::get(), 60);
