@@ -66,7 +66,7 @@ class SpecOfVersion1(NodeSpec):
 
 @contextmanager
 def validators(folder: Path) -> Iterator[ChainSpec]:
-    network = create_network(folder, "right", 4, ACCOUNTS, FIRST, SpecOfVersion1)
+    network = create_network(folder, "right", 4, ACCOUNTS, runtime=FIRST, begin=SpecOfVersion1)
     network.start()
     try:
         wait_for(lambda: min(one.final for one in network.status()) >= 2, "final blocks")

@@ -14,14 +14,14 @@ use crate::{pallet::*, types::Client};
 use codec::{Decode, Encode};
 use core::marker::PhantomData;
 use poft_primitives::verifier::TrustState;
-use polkadot_sdk::{
-    frame_support::{migrations::VersionedMigration, traits::Get, traits::UncheckedOnRuntimeUpgrade, weights::Weight},
-    frame_system,
+use polkadot_sdk::frame_support::{
+    migrations::VersionedMigration,
+    traits::UncheckedOnRuntimeUpgrade,
+    weights::{constants::RocksDbWeight, Weight},
 };
 
 /// From version 2 to version 3; on a chain of another version it does nothing.
-pub type ToVersion3<T> =
-    VersionedMigration<2, 3, KeepBlockOfProof<T>, Pallet<T>, <T as frame_system::Config>::DbWeight>;
+pub type ToVersion3<T> = VersionedMigration<2, 3, KeepBlockOfProof<T>, Pallet<T>, RocksDbWeight>;
 
 /// A client as version 2 kept it.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -63,6 +63,6 @@ impl<T: Config> UncheckedOnRuntimeUpgrade for KeepBlockOfProof<T> {
             Some(old.into())
         });
         // Each step finds the next key, and the last finds that there is none.
-        T::DbWeight::get().reads_writes(clients.saturating_mul(2).saturating_add(1), clients)
+        RocksDbWeight::get().reads_writes(clients.saturating_mul(2).saturating_add(1), clients)
     }
 }

@@ -10,8 +10,8 @@ use crate::pallet::*;
 use core::marker::PhantomData;
 use polkadot_sdk::{
     frame_support::{
-        traits::{Get, OnRuntimeUpgrade},
-        weights::Weight,
+        traits::OnRuntimeUpgrade,
+        weights::{constants::RocksDbWeight, Weight},
     },
     sp_runtime::traits::Zero,
 };
@@ -25,9 +25,9 @@ pub struct BeginSessions<T>(PhantomData<T>);
 impl<T: Config> OnRuntimeUpgrade for BeginSessions<T> {
     fn on_runtime_upgrade() -> Weight {
         if !SessionLength::<T>::get().is_zero() {
-            return T::DbWeight::get().reads(1);
+            return RocksDbWeight::get().reads(1);
         }
         SessionLength::<T>::put(GenesisConfig::<T>::default().session_length);
-        T::DbWeight::get().reads_writes(1, 1)
+        RocksDbWeight::get().reads_writes(1, 1)
     }
 }

@@ -33,7 +33,6 @@ impl_opaque_keys! {
 impl frame_system::Config for Test {
     type Block = MockBlock<Test>;
     type AccountData = pallet_balances::AccountData<u64>;
-    type DbWeight = frame_support::weights::constants::RocksDbWeight;
 }
 
 #[derive_impl(pallet_timestamp::config_preludes::TestDefaultConfig)]

@@ -10,14 +10,11 @@ use polkadot_sdk::{
     frame_support::{
         storage::{unhashed, StoragePrefixedMap},
         traits::{GetStorageVersion, OnRuntimeUpgrade, StorageVersion},
-        weights::Weight,
+        weights::{constants::RocksDbWeight as DbWeight, Weight},
     },
-    frame_system,
     sp_io::{hashing::twox_128, storage},
 };
 use std::collections::BTreeMap;
-
-type DbWeight = <Test as frame_system::Config>::DbWeight;
 
 /// Puts every client back into the form in which version 2 kept it.
 fn back_to_version_2() {
