@@ -25,11 +25,11 @@ from poft.verification.schemes.esp1 import OutboxGenesis
 from relayers.config import AttestorSettings, RelayerSettings, chain_settings, to_toml
 from tests.chains.chain_kit import next_checkpoint
 
-from .relaying import Network, Pair, linked_pair, start_all
+from .relaying import Network, Pair, linked_pair, start_all, wait_for
 
 pytestmark = [pytest.mark.devnet, pytest.mark.slow, pytest.mark.timeout(900)]
 
-PATIENCE = 120.0
+PATIENCE = 240.0
 
 
 def committee(network: Network, epoch: int) -> bytes:
@@ -168,6 +168,7 @@ def test_links_go_on_across_new_contracts(linked: tuple[Pair, bytes], tmp_path: 
     finish_round(left)
     left.export(1)
     right.export(2)
+    wait_for(lambda: len(right.imported()) >= len(left.exported), "what was sent before and after", PATIENCE)
     pair.assert_delivered_once(left, right)
     pair.assert_delivered_once(right, left)
     for service in pair.services:
