@@ -71,7 +71,7 @@ class Payer:
             version = self._runtime.next()
             call = version.compose(pallet, name, arguments)
             if root:
-                call = version.compose("Sudo", "sudo", {"call": call})
+                call = version.compose("Sudo", "sudo", {"call": call})  # type: ignore[dict-item]
             account = record(self._runtime.read("System", "Account", [self._key.ss58_address]))
             raw = self._runtime.sign(version, call, self._key, number(account["nonce"]))
             start = height_of(rpc.record("chain_getHeader"))
