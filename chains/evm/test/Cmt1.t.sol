@@ -5,11 +5,12 @@ import {Finalised, IFinalityVerifier, Limits, TrustState} from "../contracts/int
 import {CommitteeVerifier} from "../contracts/schemes/cmt1/CommitteeVerifier.sol";
 import {Committees, FinalityStatement} from "../contracts/schemes/cmt1/CommitteeProof.sol";
 import {Code, Refused} from "../contracts/types/Code.sol";
+import {Calldata} from "./support/Calldata.sol";
 import {Evidence, Packing} from "./support/Network.sol";
 import {Vectors} from "./support/Vectors.sol";
 
 /// CMT1 on its own, against the shared vectors and against bytes from anywhere.
-contract Cmt1Test is Vectors, Packing {
+contract Cmt1Test is Vectors, Packing, Calldata {
     CommitteeVerifier private _verifier = new CommitteeVerifier();
 
     function test_scheme_names_cmt1() public view {
@@ -51,6 +52,17 @@ contract Cmt1Test is Vectors, Packing {
         }
         vm.expectRevert(abi.encodeWithSelector(Refused.selector, Code.Malformed));
         _verifier.verify(bytes32("source"), state, bytes.concat(proof, hex"00"), Limits(2000, 30));
+    }
+
+    /// What lies behind a proof in the calldata is the caller's choice and no part of it.
+    function test_verify_refusesMalformed_truncatedBytesBeforeOthers() public {
+        (TrustState memory state, bytes memory proof) = _honest();
+        bytes memory data = abi.encodeCall(_verifier.verify, (bytes32("source"), state, proof, Limits(2000, 30)));
+        for (uint256 length = 0; length < 200; ++length) {
+            (bool success, bytes memory answer) = address(_verifier).call(cutInPlace(data, 8, length));
+            vm.assertTrue(!success, "refused");
+            vm.assertEq(answer, abi.encodeWithSelector(Refused.selector, Code.Malformed), "the code");
+        }
     }
 
     function test_initialise_refusesMalformed_truncatedOrPaddedGenesis() public {

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {RLP} from "@openzeppelin/contracts/utils/RLP.sol";
 import {TrieProof} from "@openzeppelin/contracts/utils/cryptography/TrieProof.sol";
 import {StateProof} from "../contracts/schemes/esp1/StateProof.sol";
+import {Calldata} from "./support/Calldata.sol";
 import {Vectors} from "./support/Vectors.sol";
 
 /// The library behind an external function.
@@ -44,7 +45,7 @@ contract StateProofHarness {
 
 /// State proofs against the shared vectors.
 /// forge-config: default.evm_version = "cancun"
-contract StateProofTest is Vectors {
+contract StateProofTest is Vectors, Calldata {
     StateProofHarness private _harness = new StateProofHarness();
 
     function test_vectors_agree_stateProof() public {
@@ -65,5 +66,16 @@ contract StateProofTest is Vectors {
             vm.assertEq(bytes32(answer), word(json, caseAt(i), ".expect.value"), "the word");
         }
         report("state proofs", count);
+    }
+
+    /// What lies behind a proof in the calldata is the caller's choice and no part of it.
+    function test_requireSizes_refusesMalformed_truncatedBytesBeforeOthers() public {
+        bytes memory proof = hex"0200010a00010b01000200ff";
+        bytes memory data = abi.encodeCall(_harness.provenSlot, (bytes32(0), address(1), bytes32(0), proof));
+        for (uint256 length = 0; length < proof.length; ++length) {
+            (bool success, bytes memory answer) = address(_harness).call(cutInPlace(data, 3, length));
+            vm.assertTrue(!success, "refused");
+            vm.assertEq(answer, abi.encodeWithSelector(Refused.selector, Code.Malformed), "the code");
+        }
     }
 }
