@@ -16,7 +16,8 @@ import platform
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, astuple, dataclass
 from functools import partial
 from pathlib import Path
@@ -29,7 +30,7 @@ from poft.protocol.errors import ConfigError
 from poft.protocol.hashing import ZERO32, keccak, sha256
 
 from .bench_latency import Latency, measure
-from .bench_link import LinkCost, costs
+from .bench_link import LinkCost, committee_costs, costs
 from .timing import timed
 
 if TYPE_CHECKING:
@@ -249,6 +250,14 @@ def _charged(cost: LinkCost, amount: int) -> str:
     return f"{amount:,} gas" if cost.unit == "gas" else f"{amount / 1e9:.3f} ms"
 
 
+def _chosen(only: str | None) -> Iterator[LinkCost]:
+    """The cases on ledgers that this run wants; they are what takes long."""
+    if only in (None, LINK):
+        yield from costs()
+    elif only == CHARGES:
+        yield from committee_costs(("substrate",))
+
+
 def main() -> None:
     """Runs the suites, prints tables, writes JSON."""
     from poft.cli.output import print_table
@@ -258,7 +267,10 @@ def main() -> None:
     parser.add_argument("--only", choices=sorted([*SUITES, LINK, CHARGES, LATENCY]))
     args = parser.parse_args()
     found = [one for name in SUITES if args.only in (None, name) for one in SUITES[name]()]
-    link = list(costs()) if args.only in (None, LINK, CHARGES) else []
+    link: list[LinkCost] = []
+    for cost in _chosen(args.only):
+        link.append(cost)
+        print(f"{len(link)}: {link_rows([cost])[0][0]}", file=sys.stderr)
     # Whoever has no Rust gets everything else.
     if args.only == CHARGES or (args.only is None and shutil.which("cargo")):
         found += charges(link)

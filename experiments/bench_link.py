@@ -9,7 +9,7 @@ update and the packets in one transaction. Costs are in what the ledger charges:
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -178,18 +178,28 @@ class Link:
         return Expectation(chain.domain, peer.domain, peer.endpoint, (chain.endpoint,), nonce, 1, *outbox)
 
 
+def committee_costs(kinds: Sequence[str] = KINDS) -> Iterator[LinkCost]:
+    """One packet and its update from each size of committee, in a log of 1,000."""
+    with ExitStack() as ending:
+        yield from _committees([_started(kind, ending) for kind in kinds])
+
+
 def costs() -> Iterator[LinkCost]:
     """Every case on every kind of ledger: committees and batches from 1,000 packets on, sizes with a committee of 4."""
     with ExitStack() as ending:
         chains = [_started(kind, ending) for kind in KINDS]
-        for members in COMMITTEES:
-            yield from _case(_opened(f"committee of {members}", members, chains), 1_000, 1)
+        yield from _committees(chains)
         links = _opened("batches", 4, chains)
         for position, batch in enumerate(BATCHES):
             yield from _case(links, 1_000 + 200 * position, batch)
         links = _opened("sizes", 4, chains)
         for size in LOG_SIZES:
             yield from _case(links, size, 1)
+
+
+def _committees(chains: list[Chain]) -> Iterator[LinkCost]:
+    for members in COMMITTEES:
+        yield from _case(_opened(f"committee of {members}", members, chains), 1_000, 1)
 
 
 def _started(kind: str, ending: ExitStack) -> Chain:

@@ -252,6 +252,14 @@ impl FinalityVerifier for AgreementVerifier {
         })
     }
 
+    fn genesis_work(&self, genesis: &[u8]) -> Work {
+        let Ok(given) = AgreementGenesis::decode(genesis) else { return Work::default() };
+        given.schemes.iter().fold(Work::default(), |sum, part| match self.known(part.scheme) {
+            Ok(verifier) => sum.plus(verifier.genesis_work(part.genesis)),
+            Err(_) => sum,
+        })
+    }
+
     fn initialise(&self, genesis: &[u8]) -> Result<TrustState, Code> {
         let given = AgreementGenesis::decode(genesis)?;
         ensure(given.epoch != 0, Code::ZeroValue)?;

@@ -100,6 +100,13 @@ pub trait FinalityVerifier: Send + Sync {
     /// host of several schemes charges the dearest of them before it knows which one is meant.
     fn work(&self, proof: &[u8]) -> Work;
 
+    /// What checking this genesis costs at most beside reading and hashing its bytes, which the host charges by their
+    /// number. Cheap, and bounded, as `work` is.
+    fn genesis_work(&self, genesis: &[u8]) -> Work {
+        let _ = genesis;
+        Work::default()
+    }
+
     /// The first state of a client; refuses an empty, zero or malformed genesis.
     fn initialise(&self, genesis: &[u8]) -> Result<TrustState, Code>;
 

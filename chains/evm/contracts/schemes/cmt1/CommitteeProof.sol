@@ -241,7 +241,8 @@ library Committees {
     {
         assembly ("memory-safe") {
             let head := mload(0x40)
-            mstore(head, epoch)
+            // Whoever counted on without a check left a 65th bit.
+            mstore(head, and(epoch, 0xffffffffffffffff))
             mstore(add(head, 0x20), 0x40)
             list := add(head, 0x40)
             mstore(list, count)

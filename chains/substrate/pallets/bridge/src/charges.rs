@@ -16,13 +16,20 @@ pub fn update<W: WeightInfo>(work: Work, bytes: u64) -> Weight {
     // A node of a consistency proof is hashed twice.
     W::update_client(bounded(work.signatures), bounded(work.hashes.div_ceil(2)))
         .saturating_add(W::hash_proof(bounded(bytes)))
-        .saturating_add(Weight::from_parts(PAIRING.saturating_mul(work.pairings), 0))
+        .saturating_add(pairings(work))
 }
 
 /// Creating or recovering a client from a genesis of so many bytes.
-pub fn create<W: WeightInfo>(bytes: u64) -> Weight {
+pub fn create<W: WeightInfo>(work: Work, bytes: u64) -> Weight {
     let members = bounded(bytes.div_ceil(MEMBER));
-    W::create_client(members).max(W::recover_client(members))
+    let none = W::update_client(0, 0);
+    W::create_client(members)
+        .max(W::recover_client(members))
+        // What a genesis asks for beside its bytes costs what it costs in a proof.
+        .saturating_add(
+            W::update_client(bounded(work.signatures), bounded(work.hashes.div_ceil(2))).saturating_sub(none),
+        )
+        .saturating_add(pairings(work))
 }
 
 /// Finding the outbox that packets are proven against, and what else is looked up once a call.
@@ -38,6 +45,10 @@ pub fn packet<W: WeightInfo>(proof_nodes: u64, payload_bytes: u64) -> Weight {
 /// Keeping what an acknowledgement of so many bytes says.
 pub fn record_acknowledgement<W: WeightInfo>(payload_bytes: u64) -> Weight {
     W::record_acknowledgement(bounded(payload_bytes.div_ceil(FATE)))
+}
+
+fn pairings(work: Work) -> Weight {
+    Weight::from_parts(PAIRING.saturating_mul(work.pairings), 0)
 }
 
 fn bounded(count: u64) -> u32 {

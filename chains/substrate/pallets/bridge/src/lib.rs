@@ -337,7 +337,7 @@ pub mod pallet {
         /// Refuses with `ZeroValue`, `WrongDomain` (this chain), `UnknownScheme`, `AlreadyInitialised`, `Oversize`, and what the
         /// scheme refuses a genesis for.
         #[pallet::call_index(0)]
-        #[pallet::weight(charges::create::<T::WeightInfo>(genesis.len() as u64))]
+        #[pallet::weight(Pallet::<T>::genesis_weight(*scheme, genesis))]
         pub fn create_client(
             origin: OriginFor<T>,
             source_domain: H256,
@@ -356,7 +356,7 @@ pub mod pallet {
         /// Refuses with `Uninitialised`, `UnknownScheme`, `Oversize`, what the scheme refuses a genesis for, and `WrongEpoch`
         /// when its epoch is not greater than that of the client.
         #[pallet::call_index(1)]
-        #[pallet::weight(charges::create::<T::WeightInfo>(genesis.len() as u64))]
+        #[pallet::weight(Pallet::<T>::genesis_weight(*scheme, genesis))]
         pub fn recover_client(
             origin: OriginFor<T>,
             source_domain: H256,
@@ -491,6 +491,15 @@ pub mod pallet {
         /// What a proof of this work costs.
         pub(crate) fn proof_weight(work: Work, proof: &[u8]) -> Weight {
             charges::update::<T::WeightInfo>(work, proof.len() as u64)
+        }
+
+        /// What a genesis costs; a scheme that is not known refuses it unread, and so does its size.
+        fn genesis_weight(scheme: [u8; 4], genesis: &[u8]) -> Weight {
+            let work = match T::Schemes::find(scheme) {
+                Ok(verifier) if genesis.len() <= MAX_ENCODED => verifier.genesis_work(genesis),
+                _ => Work::default(),
+            };
+            charges::create::<T::WeightInfo>(work, genesis.len() as u64)
         }
 
         /// What a proof costs under the dearest of the schemes: which one is meant, only storage knows.

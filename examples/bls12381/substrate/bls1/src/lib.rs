@@ -19,7 +19,7 @@ pub mod encoding;
 use alloc::vec::Vec;
 use ark_bls12_381::G2Affine;
 use ark_ec::CurveGroup;
-use curve::{read_sum, verifies};
+use curve::{read_sum, verifies, G1_BYTES, G2_BYTES};
 use encoding::{check_aggregate, check_count, check_members, Genesis, Proof, STATEMENT};
 use poft_primitives::{
     finality::{Finality, MAX_COMMITTEE},
@@ -55,6 +55,12 @@ impl FinalityVerifier for BlsVerifier {
             hashes: ABSENT_HASHES * absent + 2 * u64::from(*c).min(128),
             pairings: PAIRINGS + if *m > 0 { HANDOVER_PAIRINGS } else { 0 },
         }
+    }
+
+    /// A proof of possession for every member, and the sum of their keys.
+    fn genesis_work(&self, genesis: &[u8]) -> Work {
+        let members = (genesis.len() / (G2_BYTES + G1_BYTES)).min(MAX_COMMITTEE) as u64;
+        Work { pairings: PAIRINGS * members + HANDOVER_PAIRINGS, ..Work::default() }
     }
 
     fn initialise(&self, genesis: &[u8]) -> Result<TrustState, Code> {
