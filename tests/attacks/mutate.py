@@ -40,6 +40,10 @@ _EQUIVALENT = {
         "Acknowledgements.sol",
         "Malformed: never `payload.length >= HEAD_WORDS * WORD`",
     ): "as above",
+    (
+        "StateProof.sol",
+        "BadStateProof: never `room != 0`",
+    ): "a walk that goes on behind the key's end never comes to its end again: refused at the leaf",
     ("esp1.py", "Malformed: `len(data) <= _HEAD.size`"): "no state proof follows a head alone: Malformed too",
 }
 

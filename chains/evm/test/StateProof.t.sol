@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {RLP} from "@openzeppelin/contracts/utils/RLP.sol";
 import {TrieProof} from "@openzeppelin/contracts/utils/cryptography/TrieProof.sol";
 import {StateProof} from "../contracts/schemes/esp1/StateProof.sol";
+import {Code, Refused} from "../contracts/types/Code.sol";
 import {Calldata} from "./support/Calldata.sol";
 import {Vectors} from "./support/Vectors.sol";
 
