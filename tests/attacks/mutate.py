@@ -44,6 +44,10 @@ _EQUIVALENT = {
         "StateProof.sol",
         "BadStateProof: never `room != 0`",
     ): "a walk that goes on behind the key's end never comes to its end again: refused at the leaf",
+    (
+        "StateProof.sol",
+        "BadStateProof: never `start != end`",
+    ): "an empty path counts as more nibbles than any key has",
     ("esp1.py", "Malformed: `len(data) <= _HEAD.size`"): "no state proof follows a head alone: Malformed too",
 }
 

@@ -1,6 +1,7 @@
-"""What an update costs a devnet that interprets its runtime: milliseconds of the node's processor time, beside CMT1's.
+"""What an update costs a devnet: milliseconds of the node's processor time, beside CMT1's.
 
-    python substrate/interpreted.py RUNTIME.wasm
+    python substrate/devnet_cost.py RUNTIME.wasm         the embedded devnet, which interprets the runtime
+    python substrate/devnet_cost.py RUNTIME.wasm node    PoFT's own node, which compiles it (make node)
 
 The clock would tell as much of the machine's other work. The node's bookkeeping for a block (about 100 ms) is in it.
 """
@@ -19,7 +20,8 @@ from poft.chain import Chain, connect
 from poft.conformance.hosts import DRIFT, STALENESS, Follower
 from poft.conformance.plugin import find
 
-SIZES = (4, 21, 64)
+SIZES = (4, 21)
+"""A block of the runtime has no time for the proofs of possession of more than 22 members at once."""
 UPDATES = 5
 
 
@@ -52,10 +54,10 @@ def measure(chain: Chain, node: psutil.Process, scheme: str, members: int) -> No
         print(f"{scheme} {members:2} {who:9}: {words}, {created:5.0f} ms the creation")
 
 
-def main(runtime: str) -> None:
+def main(runtime: str, engine: str = "chopsticks") -> None:
     """Measures on a devnet of its own."""
     with tempfile.TemporaryDirectory(prefix="poft-interpreted-") as folder:
-        devnet = SubstrateDevnet("chopsticks", Path(runtime))
+        devnet = SubstrateDevnet(engine, runtime=Path(runtime))
         spec = devnet.start(Path(folder), "interpreted", 0)
         try:
             node = psutil.Process(devnet.status(Path(folder)).pid)
@@ -71,6 +73,6 @@ def main(runtime: str) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
-    main(sys.argv[1])
+    main(*sys.argv[1:])
