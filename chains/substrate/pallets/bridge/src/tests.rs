@@ -14,7 +14,7 @@ use poft_primitives::{
     keccak,
     receive::PacketProof,
     testing::{addresses, keys, Source},
-    verifier::FinalityVerifier,
+    verifier::{FinalityVerifier, Work, MAX_ENCODED},
     Code, H256,
 };
 use polkadot_sdk::{
@@ -358,6 +358,28 @@ fn a_proof_is_charged_as_the_dearest_scheme_and_paid_as_its_own() {
         assert_eq!(paid, Bridge::proof_weight(CommitteeVerifier.work(&encoded), &encoded));
         assert!(paid.ref_time() < charged.ref_time());
     });
+}
+
+#[test]
+fn a_genesis_is_charged_what_its_scheme_checks() {
+    let charged = |scheme: [u8; 4], length: usize| {
+        let genesis = vec![0; length];
+        let (source_domain, max_drift, staleness) = (H256::repeat_byte(1), 0, 0);
+        Call::<Test>::create_client { source_domain, scheme, genesis, max_drift, staleness }
+            .get_dispatch_info()
+            .call_weight
+    };
+    let own = charged(*b"CMT1", 100);
+    let more = charges::create::<()>(Dissenting.genesis_work(&[]), 100);
+    assert_eq!(own, charges::create::<()>(Work::default(), 100));
+    assert!(more.all_gte(own) && more != own);
+    assert_eq!(charged(*b"DIS1", 100), more);
+    let recovered =
+        Call::<Test>::recover_client { source_domain: H256::repeat_byte(1), scheme: *b"DIS1", genesis: vec![0; 100] };
+    assert_eq!(recovered.get_dispatch_info().call_weight, more);
+    // Refused unread: a name that is not known, and a genesis that is too long.
+    assert_eq!(charged(*b"NONE", 100), own);
+    assert_eq!(charged(*b"DIS1", MAX_ENCODED + 1), charges::create::<()>(Work::default(), MAX_ENCODED as u64 + 1));
 }
 
 /// Two committees that follow one source; the second is in shadow.
