@@ -44,8 +44,8 @@ test: setup lint node geth test-contracts test-rust test-examples test-python ##
 .PHONY: test-quick
 test-quick: setup need-cargo ## pytest without what `make node` and `make geth` build; Substrate devnets on chopsticks
 	POFT_NODE=/not-built $(BIN)/python -m pytest -q -m "not built" tests/unit
-	POFT_NODE=/not-built $(BIN)/python -m pytest -q -m "not built" -n 4 --dist loadfile tests/chains
-	POFT_NODE=/not-built $(BIN)/python -m pytest -q -m "not built" tests/attacks tests/system
+	POFT_NODE=/not-built $(BIN)/python -m pytest -q -m "not built and not trial" -n 3 --dist loadfile tests/chains
+	POFT_NODE=/not-built $(BIN)/python -m pytest -q -m "not built and not trial" tests/attacks tests/system
 
 .PHONY: lint
 lint: setup need-cargo docker-check ## ruff, mypy, slither, forge fmt, cargo fmt and clippy, Dockerfiles
@@ -91,9 +91,13 @@ test-examples: setup need-cargo $(VENV)/.examples ## a third party's scheme: its
 .PHONY: test-python
 test-python: setup need-cargo node geth ## pytest: units first, then real chains and networks
 	$(BIN)/python -m pytest -q tests/unit
-	# Four files at once: networks wait for their slots, not for a processor.
-	$(BIN)/python -m pytest -q -n 4 --dist loadfile tests/chains
-	$(BIN)/python -m pytest -q tests/attacks tests/system
+	# Files side by side: networks wait for their slots, not for a processor.
+	$(BIN)/python -m pytest -q -m "not trial" -n 3 --dist loadfile tests/chains
+	$(BIN)/python -m pytest -q -m "not trial" tests/attacks tests/system
+
+.PHONY: test-networks
+test-networks: setup need-cargo node geth ## long trials of real networks: deaths, partitions, changes of validators, upgrades
+	$(BIN)/python -m pytest -q -m trial tests/chains tests/system
 
 .PHONY: vectors
 vectors: setup ## rewrite tests/vectors/*.json from the Python reference

@@ -30,7 +30,7 @@ from relayers.journal import Journal, read_page
 
 from .chain_kit import label, refuses, until
 
-pytestmark = [pytest.mark.built, pytest.mark.devnet, pytest.mark.slow]
+pytestmark = [pytest.mark.trial, pytest.mark.built, pytest.mark.devnet, pytest.mark.slow]
 
 NAME = "Consortium"
 

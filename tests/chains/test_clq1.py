@@ -32,7 +32,7 @@ from relayers.service import Connection
 
 from .chain_kit import create_task, memberships, people, play_round, until
 
-pytestmark = [pytest.mark.built, pytest.mark.devnet, pytest.mark.slow]
+pytestmark = [pytest.mark.trial, pytest.mark.built, pytest.mark.devnet, pytest.mark.slow]
 
 CLQ1 = CliqueVerifier()
 

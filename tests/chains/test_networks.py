@@ -19,7 +19,7 @@ from poft.protocol.errors import ConfigError
 
 from .chain_kit import until
 
-pytestmark = [pytest.mark.built, pytest.mark.devnet, pytest.mark.slow]
+pytestmark = [pytest.mark.trial, pytest.mark.built, pytest.mark.devnet, pytest.mark.slow]
 
 KINDS = ("evm", "substrate")
 

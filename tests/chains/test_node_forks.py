@@ -21,7 +21,7 @@ from poft.protocol.errors import Code, Refused
 
 from .chain_kit import refuses, until
 
-pytestmark = [pytest.mark.built, pytest.mark.devnet, pytest.mark.slow]
+pytestmark = [pytest.mark.trial, pytest.mark.built, pytest.mark.devnet, pytest.mark.slow]
 
 THIEF = 3
 PATIENCE = 180.0

@@ -24,7 +24,7 @@ from .chain_kit import until
 from .test_node_network import Liar
 from .validator_changes import FOUNDERS, NODES, PATIENCE, SESSION, commitment, create, keys_of, replace_first
 
-pytestmark = [pytest.mark.built, pytest.mark.devnet, pytest.mark.slow]
+pytestmark = [pytest.mark.trial, pytest.mark.built, pytest.mark.devnet, pytest.mark.slow]
 
 PAUSE = 20.0
 """Seconds without a new block that is final or committed to: a pause, on a machine whatever its load."""

@@ -24,7 +24,7 @@ from .running import (
     wait_for,
 )
 
-pytestmark = [pytest.mark.built, pytest.mark.devnet, pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.trial, pytest.mark.built, pytest.mark.devnet, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 PATIENCE = 900.0
 """Of a whole run on a busy machine."""

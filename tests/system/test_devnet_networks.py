@@ -15,7 +15,7 @@ from poft.network import STATE
 
 from .running import KINDS, Command, start, wait_for
 
-pytestmark = [pytest.mark.built, pytest.mark.devnet, pytest.mark.slow]
+pytestmark = [pytest.mark.trial, pytest.mark.built, pytest.mark.devnet, pytest.mark.slow]
 
 
 class Desk:

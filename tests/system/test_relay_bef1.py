@@ -36,7 +36,7 @@ from tests.chains.chain_kit import create_task, memberships, people, play_round
 
 from .relaying import wait_for
 
-pytestmark = [pytest.mark.built, pytest.mark.devnet, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.trial, pytest.mark.built, pytest.mark.devnet, pytest.mark.slow, pytest.mark.timeout(600)]
 
 NAME, SESSION, PATIENCE = "Validators", 12, 240.0
 

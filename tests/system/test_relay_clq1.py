@@ -33,7 +33,7 @@ from tests.chains.chain_kit import create_task, memberships, people, play_round
 
 from .relaying import wait_for
 
-pytestmark = [pytest.mark.built, pytest.mark.devnet, pytest.mark.slow]
+pytestmark = [pytest.mark.trial, pytest.mark.built, pytest.mark.devnet, pytest.mark.slow]
 
 PATIENCE = 180.0
 

@@ -15,7 +15,7 @@ from chains.evm.rpc import Rpc
 
 from .relaying import Mesh, linked, start_all, wait_for
 
-pytestmark = [pytest.mark.devnet, pytest.mark.slow]
+pytestmark = [pytest.mark.trial, pytest.mark.devnet, pytest.mark.slow]
 
 
 @pytest.fixture

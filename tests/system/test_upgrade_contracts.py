@@ -27,7 +27,7 @@ from tests.chains.chain_kit import next_checkpoint
 
 from .relaying import Network, Pair, linked_pair, start_all, wait_for
 
-pytestmark = [pytest.mark.devnet, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.trial, pytest.mark.devnet, pytest.mark.slow, pytest.mark.timeout(900)]
 
 PATIENCE = 240.0
 

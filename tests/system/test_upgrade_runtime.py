@@ -39,7 +39,7 @@ from poft.protocol.errors import Code, ConfigError, Refused, Rejected
 
 from .relaying import RELAYERS, Pair, linked_pair, start_all, wait_for
 
-pytestmark = [pytest.mark.devnet, pytest.mark.slow]
+pytestmark = [pytest.mark.trial, pytest.mark.devnet, pytest.mark.slow]
 
 FIRST = Path(__file__).parents[1] / "upgrade" / "runtime-1.wasm.zst"
 ACCOUNTS = [relayer_account("substrate", i) for i in range(RELAYERS)]
