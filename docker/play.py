@@ -24,7 +24,7 @@ from typing import Any
 
 USER = 10001
 _SUBNET = "10.83.0."
-_HEALTH_SECONDS, _ONCE_SECONDS = 300.0, 600.0
+_HEALTH_SECONDS, _ONCE_SECONDS = 600.0, 600.0
 
 
 @dataclass
@@ -77,8 +77,10 @@ class Play:
         container = self.containers[name]
         if container.process is not None:
             return container
-        for other, terms in (container.service.get("depends_on") or {}).items():
+        needed = container.service.get("depends_on") or {}
+        for other in needed:
             self.start(other)
+        for other, terms in needed.items():
             if terms["condition"] == "service_healthy":
                 self.wait_healthy(other)
             else:

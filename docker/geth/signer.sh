@@ -13,9 +13,13 @@ console() { # Its history has to go somewhere.
     geth attach --datadir /tmp --exec "$1" /tmp/geth.ipc
 }
 
-# Who seals before it sees its peers makes a branch that is thrown away later.
+# Who seals before it sees its peers makes a branch that is thrown away later, and who fails at its first block, because
+# the account is still being unlocked, never tries again.
 seal_when_connected() {
     until peers=$(console net.peerCount 2>/dev/null) && [ "$peers" -ge $((members / 2)) ]; do
+        sleep 1
+    done
+    until console 'eth.sign(eth.coinbase, "0x00")' 2>/dev/null | grep -q '^"0x'; do
         sleep 1
     done
     console 'miner.start()'
