@@ -18,6 +18,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,8 @@ class Play:
         """Until it ended well."""
         process = self.containers[name].process
         assert process is not None
+        if process.returncode == 0:
+            return
         if process.wait(_ONCE_SECONDS):
             raise SystemExit(f"{name} ended with {process.returncode}; see {self._folder}/play/{name}.log")
         print(f"{name}: done in {time.monotonic() - self.containers[name].began:.0f} s", flush=True)
@@ -140,7 +143,8 @@ class Play:
         running = [one for one in self.containers.values() if one.process is not None and one.process.poll() is None]
         begin = time.monotonic()
         for one in running:
-            os.kill(self._first(one), signal.SIGTERM)
+            with suppress(IndexError):  # it ended just now
+                os.kill(self._first(one), signal.SIGTERM)
         for one in running:
             assert one.process is not None
             one.process.wait(120)
@@ -174,7 +178,12 @@ class Play:
         lines += [f"mkdir -p {at}-upper/up {at}-upper/work"]
         layers = f"lowerdir={self._root(service['image'])},upperdir={at}-upper/up,workdir={at}-upper/work"
         lines += [f"mount -t overlay overlay -o {layers} {at}"]
-        mounts = [f"touch {at}/etc/hosts", f"mount --bind {names} {at}/etc/hosts", f"mount -t proc proc {at}/proc"]
+        mounts = [
+            f"mkdir -p {at}{self._place(service)}",
+            f"touch {at}/etc/hosts",
+            f"mount --bind {names} {at}/etc/hosts",
+            f"mount -t proc proc {at}/proc",
+        ]
         mounts += [f"mount --rbind /dev {at}/dev"]
         for entry in service.get("tmpfs") or []:
             path, _, options = entry.partition(":")
@@ -196,6 +205,11 @@ class Play:
         lines += [*mounts, f"mount -o remount,ro,bind {at}" if service.get("read_only") else ":"]
         return "\n".join([*lines, f"exec {self._as_user(container, self._command(service))}"]) + "\n"
 
+    def _place(self, service: dict[str, Any]) -> str:
+        """The working directory, which a runtime makes where the image has only its name."""
+        image = json.loads(sh("buildah", "inspect", "--type", "image", service["image"].partition(":")[0]))
+        return str(image["Docker"]["config"].get("WorkingDir") or "/")
+
     def _command(self, service: dict[str, Any]) -> list[str]:
         image = json.loads(sh("buildah", "inspect", "--type", "image", service["image"].partition(":")[0]))
         entry = service.get("entrypoint") or image["Docker"]["config"]["Entrypoint"]
@@ -206,7 +220,7 @@ class Play:
         image = json.loads(sh("buildah", "inspect", "--type", "image", service["image"].partition(":")[0]))
         own = [f"{key}={value}" for key, value in (service.get("environment") or {}).items()]
         environment = [*image["Docker"]["config"]["Env"], *own]
-        place = image["Docker"]["config"].get("WorkingDir") or "/"
+        place = self._place(service)
         drop = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--no-new-privs"]
         drop += ["--bounding-set=-all", "--inh-caps=-all"]
         inner = ["env", "-i", *environment, *drop, "sh", "-c", f'cd {place} && exec "$@"', "sh", *command]
