@@ -76,8 +76,9 @@ class UnwaitedSubstrate(SubstrateChain):
     def _send(self, pallet: str, call: str, root: bool = False, **arguments: object) -> Receipt:
         if root:
             raise ConfigError("governance is not sent in bursts")
-        made = self._runtime.call(pallet, call, {name: scale(value) for name, value in arguments.items()})
-        raw = self._runtime.sign(made, self._key, self._nonce)
+        version = self._runtime.next()
+        made = version.compose(pallet, call, {name: scale(value) for name, value in arguments.items()})
+        raw = self._runtime.sign(version, made, self._key, self._nonce)
         self._rpc.ask("author_submitExtrinsic", hex_bytes(raw))
         self._nonce += 1
         return _UNKNOWN
