@@ -46,13 +46,13 @@ def neighbour(pair: Pair, scheme: bytes) -> Neighbour:
 
 
 def restart_with_new_contracts(pair: Pair) -> None:
-    """What operators do: attestors of the chain in epoch 2, everybody with the new addresses; journals stay."""
+    """What operators do: attestors of the chain in epoch 2 with new journals, everybody with the new addresses."""
     pair.stop()
     chain = chain_settings(replace(pair.left.spec, key=""))
     for service in pair.left.services:
         path = pair.left.folder / service.name / "attest.toml"
         settings = load(path, AttestorSettings)
-        path.write_text(to_toml(settings.model_copy(update={"epoch": 2, "chain": chain})))
+        path.write_text(to_toml(settings.model_copy(update={"epoch": 2, "chain": chain, "state": "journal-2.sqlite"})))
     for service in pair.relayers:
         path = pair.left.folder / service.name / "relay.toml"
         known = load(path, RelayerSettings)
