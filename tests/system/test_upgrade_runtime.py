@@ -159,8 +159,8 @@ def chain_of_version_1(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cha
 def renamed(name: bytes, version: int) -> bytes:
     """The present runtime, under another name or version."""
     code = bytearray(runtime_code(RUNTIME))
-    at = code.index(b"runtime_version") + len(b"runtime_version")
-    assert code[at : at + 10] == b"\x10poft\x10poft"
+    section = b"runtime_version\x10poft\x10poft"
+    at = code.index(section) + len(b"runtime_version")
     code[at + 1 : at + 5] = name
     code[at + 14 : at + 18] = version.to_bytes(4, "little")
     return bytes(code)
