@@ -38,7 +38,7 @@ from poft.verification.state_proof import StateProof
 
 from .abi import CONTRACTS, VERIFIERS, artifact, verifier_key
 from .branches import EndpointBranch, read_consortium
-from .deploy import FIRST_BLOCK, chain_domain
+from .deploy import FIRST_BLOCK, OUTBOX_BLOCK, chain_domain
 from .evidence import agreed_evidence, commitment_proof, read_state_proof
 from .finality import final_height, read_finality
 from .history import History, ledger_bytes
@@ -109,7 +109,7 @@ class EvmChain:
 
     @property
     def first_height(self) -> int:
-        return self._first
+        return int(self._spec.deployment.get(OUTBOX_BLOCK, hex(self._first)), 16)
 
     def block_hash(self, height: int) -> bytes:
         header = self._rpc.record("eth_getBlockByNumber", hex(height), False)

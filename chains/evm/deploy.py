@@ -26,6 +26,10 @@ EXPORTER = 2
 FIRST_BLOCK = "firstBlock"
 """Key in a deployment of the height at which its outbox begins (0x hex): nothing is looked for or said below it."""
 
+OUTBOX_BLOCK = "outboxBlock"
+"""Key in a deployment of the height of the block that has created the present outbox (0x hex), where that took the
+place of another one: its state says nothing about it before."""
+
 
 def chain_domain(rpc: Rpc) -> bytes:
     """Domain of the chain behind an endpoint, from its chain id and the hash of its block 0."""

@@ -37,7 +37,7 @@ from poft.whole_file import write_whole
 
 from .abi import SUCCESSORS, VERIFIERS, Verifier, artifact, verifier_key
 from .client import EvmChain
-from .deploy import EXPORTER, FIRST_BLOCK, SENDER
+from .deploy import EXPORTER, FIRST_BLOCK, OUTBOX_BLOCK, SENDER
 from .governing import Governor
 from .history import RETIRED, History, addresses_of
 from .records import address, typed
@@ -170,6 +170,8 @@ class ContractUpgrade:
             def deploy() -> None:
                 mined = self._payer.send(None, create())
                 self._placed[key] = to_checksum_address(str(mined.record["contractAddress"]))
+                if key == "Outbox":
+                    self._placed[OUTBOX_BLOCK] = hex(mined.receipt.height)
                 write_whole(self._folder / _STATE, json.dumps(self._placed, indent=2, sort_keys=True) + "\n")
 
             return Step(f"{key} is deployed", lambda: key in self._placed, deploy)
@@ -474,6 +476,6 @@ def _read(path: Path) -> dict[str, str]:
         return {}
     try:
         stored: Mapping[str, str] = json.loads(path.read_text(encoding="utf-8"))
-        return {name: address_text for name, address_text in stored.items() if address(address_text)}
+        return {name: value for name, value in stored.items() if name == OUTBOX_BLOCK or address(value)}
     except (ValueError, AttributeError, TypeError) as error:
         raise ConfigError(f"{path} does not say what was deployed", "Restore it, or begin again without it") from error
