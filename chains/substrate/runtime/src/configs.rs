@@ -6,7 +6,10 @@ use frame_support::{
     dispatch::DispatchClass,
     parameter_types,
     traits::{ConstBool, ConstU128, ConstU32, ConstU64, ConstU8, Get, VariantCountOf},
-    weights::{constants::WEIGHT_REF_TIME_PER_MILLIS, IdentityFee, Weight},
+    weights::{
+        constants::{ParityDbWeight, WEIGHT_REF_TIME_PER_MILLIS},
+        IdentityFee, Weight,
+    },
 };
 use frame_system::{
     limits::{BlockLength, BlockWeights},
@@ -43,6 +46,8 @@ impl frame_system::Config for Runtime {
     type Block = Block;
     type BlockWeights = RuntimeBlockWeights;
     type BlockLength = RuntimeBlockLength;
+    // What our node keeps its state in; the default charges nothing for it.
+    type DbWeight = ParityDbWeight;
     type AccountId = AccountId;
     type Nonce = Nonce;
     type Hash = Hash;

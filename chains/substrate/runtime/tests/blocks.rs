@@ -164,6 +164,12 @@ fn the_largest_calls_fit_into_a_block() {
 
 /// The charge comes before any look inside: whatever the bytes are, no scheme of the list makes a call impossible or free.
 #[test]
+fn what_the_database_takes_is_charged() {
+    let database = <Runtime as frame_system::Config>::DbWeight::get();
+    assert!(database.read > 0 && database.write > database.read);
+}
+
+#[test]
 fn garbage_is_charged_within_a_block() {
     let weights = <Runtime as frame_system::Config>::BlockWeights::get();
     let limit = weights.get(frame_support::dispatch::DispatchClass::Normal).max_extrinsic.expect("a limit");
