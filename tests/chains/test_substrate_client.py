@@ -6,7 +6,6 @@ Forgeries here use the node's own `dev_setStorage`: whoever runs a node can put 
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import threading
 import time
@@ -333,7 +332,9 @@ def test_connection_survives_a_restart_of_its_node(tmp_path: Path) -> None:
         chain = SubstrateChain(spec)
         receipts = [chain.set_routes(label("before"), []) for _ in range(3)]
         # No pause: what was answered lies in the database.
-        os.kill(net.status(tmp_path).pid, signal.SIGKILL)
+        node = psutil.Process(net.status(tmp_path).pid)
+        node.kill()
+        psutil.wait_procs([node], 10)
         with pytest.raises(Unreachable):
             chain.set_routes(label("nobody there"), [])
         assert net.start(tmp_path, "restarted", 0, [net.account("late")]) == spec
