@@ -96,7 +96,7 @@ def test_attestor_whose_node_was_exchanged_for_a_fork_signs_nothing_more(
     for _ in range(6):
         play_round(fork, other_task, people(4))
     with attestor(tmp_path, twins[1]) as service:
-        wait_for(lambda: "InconsistentLog" in health(service)[1], "an abstention")
+        wait_for(lambda: "reorganised below its finality" in health(service)[1], "an abstention")
         time.sleep(1)
         signed = page(service)
     for statement in signed:
