@@ -8,6 +8,7 @@ which it knows nothing.
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,6 +21,7 @@ from poft.conformance.cmt1 import PLUGIN, CommitteeSource
 from poft.conformance.plugin import Subject
 from poft.conformance.questions import TAKEN, InPython, Verdict
 from poft.conformance.source import Claim
+from poft.protocol.finality import check_quorum
 from poft.protocol.hashing import keccak
 from poft.verification import api
 from poft.verification.schemes import cmt1
@@ -30,11 +32,11 @@ ONE_DOMAIN = keccak(b"every chain")
 
 MUTANTS: dict[str, tuple[tuple[str, str], set[str]]] = {
     "a quorum of two thirds, rounded down": (
-        ("if 3 * len(proof.signatures) <= 2 * n:", "if len(proof.signatures) < 2 * n // 3:"),
+        ("if 3 * len(signatures) <= 2 * n:", "if len(signatures) < 2 * n // 3:"),
         {"2 of 4", "3 of 5", "4 of 6", "evidence: the second half without a quorum"},
     ),
     "no quorum": (
-        ("if 3 * len(proof.signatures) <= 2 * n:", "if False:"),
+        ("if 3 * len(signatures) <= 2 * n:", "if False:"),
         {"nobody signed", "half of a quorum", "0 of 1", "a hand-over, a signer short"},
     ),
     "no epoch": (
@@ -121,7 +123,11 @@ def wrong(subject: Subject) -> dict[str, tuple[Verdict, bool]]:
 @pytest.fixture
 def mutant(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[api.FinalityVerifier]:
     old, new = request.param
-    text = Path(cmt1.__file__).read_text(encoding="utf-8")
+    # What it shares with other schemes stands in the copy too, so that it can be changed there.
+    shared = "from poft.protocol.finality import SIGNATURE_BYTES, quorum, verify_signer\n" + inspect.getsource(
+        check_quorum
+    )
+    text = Path(cmt1.__file__).read_text(encoding="utf-8") + shared
     assert text.count(old) == 1, f"{old!r} is in CMT1 {text.count(old)} times"
     path = tmp_path / "mutant_of_cmt1.py"
     path.write_text(text.replace(old, new), encoding="utf-8")
