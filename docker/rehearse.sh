@@ -91,7 +91,7 @@ for image in "${wanted[@]}"; do
             cache=()
             if [ -n "${POFT_GO_CACHES:-}" ]; then
                 modules=$(go env GOMODCACHE) builds=$(go env GOCACHE)
-                cache=(--volume "$modules:/root/go/pkg/mod" --volume "$builds:/root/.cache/go-build")
+                cache=(--volume "$modules:/modules" --env GOMODCACHE=/modules --volume "$builds:/builds" --env GOCACHE=/builds)
             fi
             build geth docker/geth/Dockerfile "${cache[@]}"
             ;;

@@ -37,6 +37,7 @@ from poft.protocol.hashing import U64_MAX, keccak, word_address, word_bytes32, w
 from poft.protocol.merkle import verify_consistency
 from poft.verification.api import Finalised, Limits, TrustState
 from poft.verification.headers import MAX_HEADER, Header
+from poft.verification.packing import pack, parts, sized
 from poft.verification.state_proof import COMMITMENT_SLOT, StateProof, outbox_commitment, proven_contract
 
 MAX_HEADERS = 128
@@ -83,7 +84,7 @@ class SealedGenesis:
     def encode(self) -> bytes:
         """The bytes that governance passes; `Malformed` where a value does not fit its field."""
         at = self.anchor
-        packed = _pack(
+        packed = pack(
             _GENESIS,
             word_bytes32(at.domain, "domain"),
             word_address(at.outbox, "outbox")[-_ADDRESS:],
@@ -94,7 +95,7 @@ class SealedGenesis:
             int(self.small_committee),
             len(self.signers),
         )
-        return packed + _sized(self.signers, _ADDRESS)
+        return packed + b"".join(sized(self.signers, _ADDRESS))
 
     @classmethod
     def decode(cls, data: bytes) -> SealedGenesis:
@@ -110,7 +111,7 @@ class SealedGenesis:
             raise Refused(Code.Oversize, "signers", f"{n} of at most {MAX_COMMITTEE}")
         if flag > 1 or len(data) != _GENESIS.size + _ADDRESS * n:
             raise Refused(Code.Malformed, "genesis", f"{len(data)} bytes for {n} signers")
-        signers = _parts(data, _GENESIS.size, n, _ADDRESS)
+        signers = parts(data, _GENESIS.size, n, _ADDRESS)
         return cls(Anchor(domain, outbox, code_hash, since, dishonest), epoch, signers, bool(flag))
 
     def state(self) -> TrustState:
@@ -149,7 +150,7 @@ class SealedProof:
             Refused: Malformed where a value does not fit its field, Oversize.
         """
         at = self.anchor
-        packed = _pack(
+        packed = pack(
             _HEAD,
             word_bytes32(at.domain, "domain"),
             word_address(at.outbox, "outbox")[-_ADDRESS:],
@@ -166,7 +167,7 @@ class SealedProof:
         if len(self.headers) > MAX_HEADERS or any(len(header) > MAX_HEADER for header in self.headers):
             raise Refused(Code.Oversize, "headers", f"at most {MAX_HEADERS} of at most {MAX_HEADER} bytes")
         headers = b"".join(len(header).to_bytes(_LENGTH, "big") + header for header in self.headers)
-        lists = _sized(self.signers, _ADDRESS) + _sized(self.consistency, _HASH)
+        lists = b"".join((*sized(self.signers, _ADDRESS), *sized(self.consistency, _HASH)))
         return packed + lists + headers + self.state.encode()
 
     @classmethod
@@ -181,8 +182,8 @@ class SealedProof:
         domain, outbox, code_hash, since, dishonest, epoch, size, root, n, c, h = _HEAD.unpack_from(data)
         if n > MAX_COMMITTEE or c > MAX_NODES or h > MAX_HEADERS:
             raise Refused(Code.Oversize, "proof", f"{n} signers, {c} nodes, {h} headers")
-        signers, at = _parts(data, _HEAD.size, n, _ADDRESS), _HEAD.size + _ADDRESS * n
-        consistency, at = _parts(data, at, c, _HASH), at + _HASH * c
+        signers, at = parts(data, _HEAD.size, n, _ADDRESS), _HEAD.size + _ADDRESS * n
+        consistency, at = parts(data, at, c, _HASH), at + _HASH * c
         headers = []
         for _ in range(h):
             length, at = int.from_bytes(data[at : at + _LENGTH], "big"), at + _LENGTH
@@ -320,24 +321,6 @@ def _check_outbox(proof: SealedProof, block: Header) -> None:
         raise Refused(Code.WrongDomain, "outbox", f"the code there is 0x{code_hash.hex()}")
     if word != outbox_commitment(proof.outbox_size, proof.outbox_root):
         raise Refused(Code.CommitmentMismatch, "outbox", f"size {proof.outbox_size} is not in the state")
-
-
-def _pack(layout: struct.Struct, *values: int | bytes) -> bytes:
-    try:
-        return layout.pack(*values)
-    except struct.error as error:
-        raise Refused(Code.Malformed, "encoding", str(error)) from error
-
-
-def _sized(parts: Sequence[bytes], width: int) -> bytes:
-    for part in parts:
-        if len(part) != width:
-            raise Refused(Code.Malformed, "encoding", f"{len(part)} bytes where {width} are due")
-    return b"".join(parts)
-
-
-def _parts(data: bytes, start: int, count: int, width: int) -> tuple[bytes, ...]:
-    return tuple(data[at : at + width] for at in range(start, start + count * width, width))
 
 
 __all__ = [

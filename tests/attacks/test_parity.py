@@ -43,7 +43,8 @@ def test_nothing_honest_is_refused(report: Report) -> None:
 def test_mutations_reach_every_rule_and_its_codes(report: Report) -> None:
     """A catalogue that stops too early would agree about nothing much."""
     assert len(report.rules) == 14
-    assert min(report.rules.values()) > MUTATIONS // 30
+    # More than half of a fair share.
+    assert min(report.rules.values()) > 0.55 * MUTATIONS / len(report.rules)
     assert set(report.codes) >= {
         *("Ok", "Malformed", "Oversize", "IndexOutOfRange", "ProofLength", "RootMismatch", "InconsistentLog"),
         *("BadSignature", "HighS", "NotSigner", "CommitteeInvalid", "CommitteeMismatch", "BitmapMismatch"),

@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from poft.protocol.errors import Code, Refused
 from poft.protocol.hashing import U64_MAX, WORD, keccak, word_bytes32, word_uint
 from poft.verification.api import Finalised, FinalityVerifier, Limits, TrustState, verifier
+from poft.verification.packing import pack
 
 SCHEME = b"AND1"
 MIN_SCHEMES = 2
@@ -51,9 +52,9 @@ class AgreementGenesis:
 
     def encode(self) -> bytes:
         """The bytes that governance passes; `Malformed` where a value does not fit its field."""
-        parts = [_pack(_HEAD, self.epoch, len(self.schemes))]
+        parts = [pack(_HEAD, self.epoch, len(self.schemes))]
         for part in self.schemes:
-            parts += (_pack(_GENESIS, _name(part.scheme), part.shadow, len(part.genesis)), part.genesis)
+            parts += (pack(_GENESIS, _name(part.scheme), part.shadow, len(part.genesis)), part.genesis)
         return b"".join(parts)
 
     @classmethod
@@ -117,12 +118,12 @@ class AgreementProof:
 
     def encode(self) -> bytes:
         """The bytes that a relayer carries; `Malformed` where a value does not fit its field."""
-        parts = [_pack(_HEAD, self.epoch, len(self.schemes))]
+        parts = [pack(_HEAD, self.epoch, len(self.schemes))]
         for part in self.schemes:
             said = part.trust
             word_bytes32(said.authority)
             fields = (_name(said.scheme), said.shadow, said.epoch, said.authority, said.small_committee)
-            parts += (_pack(_PROOF, *fields, len(part.proof)), part.proof)
+            parts += (pack(_PROOF, *fields, len(part.proof)), part.proof)
         return b"".join(parts)
 
     @classmethod
@@ -362,13 +363,6 @@ def _name(scheme: bytes) -> bytes:
     if len(scheme) != 4:
         raise Refused(Code.Malformed, "scheme", f"{len(scheme)} bytes where 4 are due")
     return scheme
-
-
-def _pack(layout: struct.Struct, *values: int | bytes) -> bytes:
-    try:
-        return layout.pack(*values)
-    except struct.error as error:
-        raise Refused(Code.Malformed, "encoding", str(error)) from error
 
 
 __all__ = [

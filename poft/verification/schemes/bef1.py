@@ -24,9 +24,9 @@ from poft.protocol.errors import Code, Refused
 from poft.protocol.finality import MAX_COMMITTEE, check_committee, check_quorum, committee_hash, quorum
 from poft.protocol.hashing import U64_MAX, ZERO32, keccak, word_bytes32
 from poft.protocol.merkle import MAX_PROOF, verify_consistency
-from poft.protocol.signatures import SIGNATURE_BYTES
 from poft.verification.api import Finalised, Limits, TrustState
 from poft.verification.beefy import COMMITMENT_BYTES, Commitment
+from poft.verification.packing import pack, parts, sized, split_signatures
 
 _ADDRESS, _WORD = 20, 32
 _GENESIS = struct.Struct(">QBB")
@@ -49,8 +49,8 @@ class BeefyGenesis:
 
     def encode(self) -> bytes:
         """The bytes that governance passes; `Malformed` where a value does not fit its field."""
-        head = _pack(_GENESIS, self.epoch, self.small_committee, len(self.members))
-        return b"".join((head, *_sized(self.members, _ADDRESS), *_sized((self.next_committee,), _WORD)))
+        head = pack(_GENESIS, self.epoch, self.small_committee, len(self.members))
+        return b"".join((head, *sized(self.members, _ADDRESS), *sized((self.next_committee,), _WORD)))
 
     @classmethod
     def decode(cls, data: bytes) -> BeefyGenesis:
@@ -67,7 +67,7 @@ class BeefyGenesis:
         end = _GENESIS.size + _ADDRESS * n
         if small > 1 or len(data) != end + _WORD:
             raise Refused(Code.Malformed, "genesis", f"{len(data)} bytes for {n} members")
-        return cls(epoch, _parts(data, _GENESIS.size, n, _ADDRESS), data[end:], bool(small))
+        return cls(epoch, parts(data, _GENESIS.size, n, _ADDRESS), data[end:], bool(small))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +95,13 @@ class BeefyProof:
     def encode(self) -> bytes:
         """The bytes that a relayer carries; `Malformed` where a value does not fit its field."""
         signatures = b"".join(self.signatures)
-        _sized((self.commitment,), COMMITMENT_BYTES)
-        _sized((self.current_committee, self.next_committee), _WORD)
-        counts = _pack(
+        sized((self.commitment,), COMMITMENT_BYTES)
+        sized((self.current_committee, self.next_committee), _WORD)
+        counts = pack(
             _COUNTS, self.bitmap, len(self.members), len(self.signatures), len(signatures), len(self.consistency)
         )
         head = self.commitment + self.current_committee + self.next_committee + counts
-        members, nodes = _sized(self.members, _ADDRESS), _sized(self.consistency, _WORD)
+        members, nodes = sized(self.members, _ADDRESS), sized(self.consistency, _WORD)
         return b"".join((head, *members, signatures, *nodes))
 
     @classmethod
@@ -127,15 +127,15 @@ class BeefyProof:
         nodes_at = signatures_at + signature_bytes
         if len(data) != nodes_at + _WORD * c:
             raise Refused(Code.Malformed, "proof", f"{len(data)} bytes where {nodes_at + _WORD * c} are due")
-        current, following = _parts(data, COMMITMENT_BYTES, 2, _WORD)
+        current, following = parts(data, COMMITMENT_BYTES, 2, _WORD)
         return cls(
             data[:COMMITMENT_BYTES],
             current,
             following,
-            _parts(data, _HEAD, n, _ADDRESS),
+            parts(data, _HEAD, n, _ADDRESS),
             bitmap,
-            _shared(data[signatures_at:nodes_at], k),
-            _parts(data, nodes_at, c, _WORD),
+            split_signatures(data[signatures_at:nodes_at], k),
+            parts(data, nodes_at, c, _WORD),
         )
 
 
@@ -322,32 +322,6 @@ def _hand_over(state: TrustState, proof: BeefyProof, said: Commitment, takes_ove
     if said.next_committee == ZERO32:
         raise Refused(Code.BadHandover, "nextCommittee", "nobody could ever take over")
     return said.epoch, beefy_authority(proof.next_committee, said.next_committee)
-
-
-def _pack(layout: struct.Struct, *values: int | bytes) -> bytes:
-    try:
-        return layout.pack(*values)
-    except struct.error as error:
-        raise Refused(Code.Malformed, "encoding", str(error)) from error
-
-
-def _sized(parts: Sequence[bytes], width: int) -> Sequence[bytes]:
-    for part in parts:
-        if len(part) != width:
-            raise Refused(Code.Malformed, "encoding", f"{len(part)} bytes where {width} are due")
-    return parts
-
-
-def _parts(data: bytes, start: int, count: int, width: int) -> tuple[bytes, ...]:
-    return tuple(data[at : at + width] for at in range(start, start + count * width, width))
-
-
-def _shared(data: bytes, count: int) -> tuple[bytes, ...]:
-    """65 bytes for each, and what is too much or too little with the last."""
-    if count == 0:
-        return ()
-    cut = SIGNATURE_BYTES * (count - 1)
-    return (*_parts(data, 0, count - 1, SIGNATURE_BYTES), data[cut:])
 
 
 __all__ = ["BeefyGenesis", "BeefyProof", "BeefyVerifier", "beefy_authority", "build_proof"]

@@ -29,8 +29,8 @@ from poft.protocol.finality import (
 )
 from poft.protocol.hashing import U64_MAX, ZERO32
 from poft.protocol.merkle import MAX_PROOF, verify_consistency
-from poft.protocol.signatures import SIGNATURE_BYTES
 from poft.verification.api import Finalised, Limits, TrustState
+from poft.verification.packing import pack, parts, sized, split_signatures
 
 _ADDRESS, _NODE = 20, 32
 _GENESIS = struct.Struct(">QBB")
@@ -48,8 +48,8 @@ class CommitteeGenesis:
 
     def encode(self) -> bytes:
         """The bytes that governance passes; `Malformed` where a value does not fit its field."""
-        head = _pack(_GENESIS, self.epoch, self.small_committee, len(self.members))
-        return head + b"".join(_sized(self.members, _ADDRESS))
+        head = pack(_GENESIS, self.epoch, self.small_committee, len(self.members))
+        return head + b"".join(sized(self.members, _ADDRESS))
 
     @classmethod
     def decode(cls, data: bytes) -> CommitteeGenesis:
@@ -65,7 +65,7 @@ class CommitteeGenesis:
             raise Refused(Code.Oversize, "members", f"{n} of at most {MAX_COMMITTEE}")
         if small > 1 or len(data) != _GENESIS.size + _ADDRESS * n:
             raise Refused(Code.Malformed, "genesis", f"{len(data)} bytes for {n} members")
-        return cls(epoch, _parts(data, _GENESIS.size, n, _ADDRESS), bool(small))
+        return cls(epoch, parts(data, _GENESIS.size, n, _ADDRESS), bool(small))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +86,8 @@ class CommitteeProof:
     def encode(self) -> bytes:
         """The bytes that a relayer carries; `Malformed` where a value does not fit its field."""
         said, signatures = self.statement, b"".join(self.signatures)
-        _sized((said.block_hash, said.state_root, said.outbox_root, said.next_committee), _NODE)
-        head = _pack(
+        sized((said.block_hash, said.state_root, said.outbox_root, said.next_committee), _NODE)
+        head = pack(
             _HEAD,
             said.epoch,
             said.height,
@@ -104,8 +104,8 @@ class CommitteeProof:
             len(self.next_members),
             len(self.consistency),
         )
-        members, following = _sized(self.members, _ADDRESS), _sized(self.next_members, _ADDRESS)
-        return b"".join((head, *members, signatures, *following, *_sized(self.consistency, _NODE)))
+        members, following = sized(self.members, _ADDRESS), sized(self.next_members, _ADDRESS)
+        return b"".join((head, *members, signatures, *following, *sized(self.consistency, _NODE)))
 
     @classmethod
     def decode(cls, data: bytes) -> CommitteeProof:
@@ -133,11 +133,11 @@ class CommitteeProof:
             raise Refused(Code.Malformed, "proof", f"{len(data)} bytes where {nodes_at + _NODE * c} are due")
         return cls(
             Finality(*said),
-            _parts(data, _HEAD.size, n, _ADDRESS),
+            parts(data, _HEAD.size, n, _ADDRESS),
             bitmap,
-            _shared(data[signatures_at:following_at], k),
-            _parts(data, following_at, m, _ADDRESS),
-            _parts(data, nodes_at, c, _NODE),
+            split_signatures(data[signatures_at:following_at], k),
+            parts(data, following_at, m, _ADDRESS),
+            parts(data, nodes_at, c, _NODE),
         )
 
 
@@ -300,32 +300,6 @@ def _hand_over(state: TrustState, proof: CommitteeProof) -> tuple[int, bytes]:
     if committee_hash(following, proof.next_members) != proof.statement.next_committee:
         raise Refused(Code.BadHandover, "nextCommittee", "not the hash of these members in the next epoch")
     return following, proof.statement.next_committee
-
-
-def _pack(layout: struct.Struct, *values: int | bytes) -> bytes:
-    try:
-        return layout.pack(*values)
-    except struct.error as error:
-        raise Refused(Code.Malformed, "encoding", str(error)) from error
-
-
-def _sized(parts: Sequence[bytes], width: int) -> Sequence[bytes]:
-    for part in parts:
-        if len(part) != width:
-            raise Refused(Code.Malformed, "encoding", f"{len(part)} bytes where {width} are due")
-    return parts
-
-
-def _parts(data: bytes, start: int, count: int, width: int) -> tuple[bytes, ...]:
-    return tuple(data[at : at + width] for at in range(start, start + count * width, width))
-
-
-def _shared(data: bytes, count: int) -> tuple[bytes, ...]:
-    """65 bytes for each, and what is too much or too little with the last."""
-    if count == 0:
-        return ()
-    cut = SIGNATURE_BYTES * (count - 1)
-    return (*_parts(data, 0, count - 1, SIGNATURE_BYTES), data[cut:])
 
 
 __all__ = ["CommitteeGenesis", "CommitteeProof", "CommitteeVerifier", "build_proof"]

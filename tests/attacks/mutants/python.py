@@ -20,6 +20,7 @@ FILES = (
     "poft/protocol/checkpoint.py",
     "poft/protocol/hashing.py",
     "poft/protocol/structs.py",
+    "poft/verification/packing.py",
     "poft/verification/receive.py",
     "poft/verification/beefy.py",
     "poft/verification/schemes/bef1.py",
